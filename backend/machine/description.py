@@ -1,0 +1,239 @@
+"""A machine description: the one place where sizes, rates and latencies of the machine are numbers.
+
+Read from TOML (`tw-1.toml` here, or a user's own file); every key is required, none is optional,
+and an unknown, missing, wrongly typed or impossible key is refused by name.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+
+from ..errors import TilewrightError
+
+ACCUMULATOR_BYTES = 4
+"""Bytes of one accumulator element (float32 or int32)."""
+COLUMN_STEP = 16
+"""Packed panels are a multiple of this many columns wide."""
+ROW_STEP = 8
+"""Accumulator pages hold a multiple of this many rows."""
+ACCUMULATOR_PAGES = 2
+"""Pages of one panel that must fit: one is filled while the other is drained."""
+SMALLEST_ALIGNMENT = 64
+"""Bytes: the instruction set asks this of every region base and slot."""
+
+
+class MachineError(TilewrightError):
+    """A machine description that cannot be used: names the file, the key, the found, the wanted."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One core of a TW machine and its memories. Times in picoseconds or cycles, sizes in bytes."""
+
+    name: str
+    clock_hz: int
+    """Clock of every engine, in hertz."""
+    load_queues: int
+    """Load engines (`ld`, `ld1`, ...), each an instruction stream of its own."""
+    store_queues: int
+    """Store engines; programs use the first."""
+    spm_bytes: int
+    """Scratchpad capacity."""
+    acc_bytes: int
+    """Accumulator capacity, beside the scratchpad."""
+    alignment: int
+    """Alignment of region bases and of slots, in bytes."""
+    arrays: int
+    """Systolic arrays that work on one matrix instruction together."""
+    array_rows: int
+    """Rows of one array: values of K held at once."""
+    array_columns: int
+    """Columns of one array: outputs computed at once."""
+    weight_rows: int
+    """Rows of weights that enter each array in a cycle."""
+    matrix_fill: int
+    """Cycles from the first operand to the first result, exposed only after a gap."""
+    lanes: int
+    """Float32 lanes of the vector unit."""
+    vector_startup: int
+    """Cycles before the first result of a vector instruction."""
+    vector_port_bytes: int
+    """Bytes a cycle between the vector unit and the on-chip memories, both directions together."""
+    hbm_bytes: int
+    """Capacity of the main memory."""
+    hbm_bytes_per_second: int
+    """Peak bandwidth of the main memory, reads and writes together."""
+    hbm_latency_ps: int
+    """From the issue of a transfer to its first byte, in picoseconds."""
+    hbm_burst: int
+    """Smallest transfer of the main memory, in bytes."""
+    dma_issue_ps: int
+    """Time a queue spends on issuing one transfer, in picoseconds."""
+    registers: int
+    """Scalar registers of each engine."""
+    counters: int
+    """Loop counters of each engine: the deepest nest of loops."""
+    scalar_cycles: int
+    """Cycles of a scalar instruction."""
+    chips: int
+    cores: int
+    """Cores of the whole machine."""
+
+    @property
+    def panel_width(self) -> int:
+        """Columns of one packed panel: what the arrays take in at once, if two pages of it fit.
+
+        Result: a multiple of 16, at least 16, with 2 pages of 8 rows of float32 within `acc_bytes`.
+        """
+        wanted = self.arrays * self.array_columns
+        held = self.acc_bytes // (ACCUMULATOR_PAGES * ROW_STEP * ACCUMULATOR_BYTES)
+        return max(COLUMN_STEP, min(wanted, held) // COLUMN_STEP * COLUMN_STEP)
+
+    def engines(self) -> tuple[str, ...]:
+        """Names of the engines in their fixed order: load queues, store queues, `mxu`, `vpu`."""
+        loads = ["ld", *(f"ld{i}" for i in range(1, self.load_queues))]
+        stores = ["st", *(f"st{i}" for i in range(1, self.store_queues))]
+        return (*loads, *stores, "mxu", "vpu")
+
+    def to_dict(self) -> dict[str, int | str]:
+        """Every key with its value, in the order of the fields; `from_dict` is the inverse."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of the description: equal machines, equal digests."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object], source: str = "machine") -> "Machine":
+        """The machine described by `data`; `source` (a file's name) is named in every error.
+
+        Raises MachineError for an unknown, missing, wrongly typed or impossible key.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise MachineError(
+                    f"{source}: {key}: unknown key; known keys are {', '.join(known)}"
+                )
+        for key in known:
+            if key not in data:
+                raise MachineError(f"{source}: {key}: missing; wanted {_wanted(key)}")
+        for key, value in data.items():
+            _check_value(source, key, value)
+        machine = cls(**data)  # pyright: ignore[reportArgumentType]  # _check_value saw each type
+        _check_whole(source, machine)
+        return machine
+
+
+_RANGES: dict[str, tuple[int, int | None]] = {
+    "load_queues": (1, 4),
+    "registers": (1, 16),
+    "counters": (1, 8),
+    "chips": (1, 1),
+    "cores": (1, 1),
+    "alignment": (SMALLEST_ALIGNMENT, None),
+    "spm_bytes": (1024, None),
+    "acc_bytes": (ACCUMULATOR_PAGES * ROW_STEP * ACCUMULATOR_BYTES * COLUMN_STEP, None),
+    "matrix_fill": (0, None),
+    "vector_startup": (0, None),
+    "vector_port_bytes": (ACCUMULATOR_BYTES, None),
+    "hbm_latency_ps": (0, None),
+    "dma_issue_ps": (0, None),
+}
+"""Smallest and largest value of a key; a key that is not listed is at least 1."""
+
+_POWERS_OF_TWO = ("alignment", "hbm_burst")
+_WHOLE_LINES = ("spm_bytes", "acc_bytes", "hbm_bytes")
+_LARGEST = 2**62
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _wanted(key: str) -> str:
+    """What a key's value must be, in words."""
+    if key == "name":
+        return "a name of letters, digits, '-', '_' and '.'"
+    low, high = _RANGES.get(key, (1, None))
+    kind = "a power of two" if key in _POWERS_OF_TWO else "an integer"
+    if high is None:
+        return f"{kind}, at least {low}"
+    if low == high:
+        return f"{low}: machines of more are not supported"
+    return f"{kind} from {low} to {high}"
+
+
+def _check_value(source: str, key: str, value: object) -> None:
+    """One key by itself: type and range."""
+    wrong = MachineError(f"{source}: {key}: found {value!r}, wanted {_wanted(key)}")
+    if key == "name":
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            raise wrong
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong
+    low, high = _RANGES.get(key, (1, None))
+    if not low <= value <= (_LARGEST if high is None else high):
+        raise wrong
+    if key in _POWERS_OF_TWO and value & (value - 1):
+        raise wrong
+
+
+def _check_whole(source: str, machine: Machine) -> None:
+    """What involves two keys."""
+    for key in _WHOLE_LINES:
+        value: int = getattr(machine, key)
+        if value % machine.alignment:
+            raise MachineError(
+                f"{source}: {key}: found {value}, wanted a multiple of alignment,"
+                f" which is {machine.alignment}"
+            )
+    if machine.weight_rows > machine.array_rows:
+        raise MachineError(
+            f"{source}: weight_rows: found {machine.weight_rows}, wanted at most array_rows,"
+            f" which is {machine.array_rows}"
+        )
+    if machine.arrays * machine.array_columns < COLUMN_STEP:
+        raise MachineError(
+            f"{source}: array_columns: found {machine.arrays} arrays of {machine.array_columns},"
+            f" wanted at least {COLUMN_STEP} columns together"
+        )
+
+
+def machine_names() -> tuple[str, ...]:
+    """Names that `load_machine` knows, sorted."""
+    files = resources.files(__package__ or __name__).iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def load_machine(name_or_path: str | Path) -> Machine:
+    """A machine by its name (`tw-1`) or from the user's own file (any path ending in `.toml`).
+
+    Raises MachineError when there is no such machine or file, or when the file is not valid.
+    """
+    text_name = str(name_or_path)
+    if not text_name.endswith(".toml"):
+        if text_name not in machine_names():
+            raise MachineError(
+                f"{text_name}: no such machine; wanted one of {', '.join(machine_names())},"
+                " or a path that ends in .toml"
+            )
+        file = resources.files(__package__ or __name__) / f"{text_name}.toml"
+        return _parse(file.read_text(encoding="utf-8"), f"{text_name}.toml")
+    try:
+        text = Path(name_or_path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineError(f"{text_name}: cannot be read: {error}") from error
+    return _parse(text, text_name)
+
+
+def _parse(text: str, source: str) -> Machine:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MachineError(f"{source}: not valid TOML: {error}") from error
+    return Machine.from_dict(data, source)

@@ -1,0 +1,131 @@
+"""Machine descriptions: the two that are shipped, and the text of every refusal."""
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tilewright.backend.machine import Machine, MachineError, load_machine, machine_names
+
+
+def described(**changes: object) -> dict[str, object]:
+    """The teaching machine's keys with some changed; a change to None takes the key away."""
+    data: dict[str, object] = {**load_machine("tw-small").to_dict(), **changes}
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def test_the_shipped_machines_load_under_their_names() -> None:
+    assert machine_names() == ("tw-1", "tw-small")
+    for name in machine_names():
+        assert load_machine(name).name == name
+
+
+def test_the_essay_machine_is_the_one_of_the_essay() -> None:
+    machine = load_machine("tw-1")
+    assert (machine.spm_bytes, machine.acc_bytes) == (32 << 20, 4 << 20)
+    assert (machine.arrays, machine.array_rows, machine.array_columns) == (4, 128, 128)
+    assert machine.hbm_bytes == 192 << 30
+    assert machine.hbm_bytes_per_second == 3 * 10**12
+
+
+@pytest.mark.parametrize("name", machine_names())
+def test_a_description_survives_a_round_trip(name: str) -> None:
+    machine = load_machine(name)
+    assert Machine.from_dict(machine.to_dict()) == machine
+
+
+def test_a_user_file_is_read_by_its_path(tmp_path: Path) -> None:
+    text = (resources.files("tilewright.backend.machine") / "tw-small.toml").read_text()
+    file = tmp_path / "mine.toml"
+    file.write_text(text.replace('"tw-small"', '"mine"'))
+    assert load_machine(file).to_dict() == described(name="mine")
+    assert load_machine(str(file)).name == "mine"
+
+
+def test_digests_tell_machines_apart() -> None:
+    same = Machine.from_dict(dict(reversed(described().items())))
+    assert same.digest() == load_machine("tw-small").digest()
+    assert Machine.from_dict(described(lanes=33)).digest() != same.digest()
+
+
+def test_engines_stand_in_their_fixed_order() -> None:
+    assert Machine.from_dict(described(load_queues=1)).engines() == ("ld", "st", "mxu", "vpu")
+    four = Machine.from_dict(described(load_queues=4, store_queues=2)).engines()
+    assert four == ("ld", "ld1", "ld2", "ld3", "st", "st1", "mxu", "vpu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "width"),
+    [
+        ({}, 32),
+        ({"arrays": 4}, 128),
+        ({"arrays": 3, "array_columns": 6}, 16),  # 18 columns, rounded down
+        ({"arrays": 64, "acc_bytes": 4096}, 64),  # two pages of 8 rows in 4 KiB
+        ({"acc_bytes": 1024}, 16),
+    ],
+)
+def test_panels_are_as_wide_as_arrays_and_accumulator_allow(
+    changes: dict[str, object], width: int
+) -> None:
+    machine = Machine.from_dict(described(**changes))
+    assert machine.panel_width == width
+    assert 2 * 8 * 4 * machine.panel_width <= machine.acc_bytes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lane": 4}, "m.toml: lane: unknown key; known keys are name, clock_hz, "),
+        ({"lanes": None}, "m.toml: lanes: missing; wanted an integer, at least 1"),
+        ({"lanes": "32"}, "m.toml: lanes: found '32', wanted an integer, at least 1"),
+        ({"lanes": 32.0}, "m.toml: lanes: found 32.0, wanted an integer, at least 1"),
+        ({"lanes": True}, "m.toml: lanes: found True, wanted an integer, at least 1"),
+        ({"lanes": 0}, "m.toml: lanes: found 0, wanted an integer, at least 1"),
+        ({"lanes": 2**63}, "m.toml: lanes: found 9223372036854775808, wanted an integer"),
+        ({"matrix_fill": -1}, "m.toml: matrix_fill: found -1, wanted an integer, at least 0"),
+        ({"name": 7}, "m.toml: name: found 7, wanted a name of letters, digits"),
+        ({"name": "a b"}, "m.toml: name: found 'a b', wanted a name of letters, digits"),
+        ({"load_queues": 5}, "m.toml: load_queues: found 5, wanted an integer from 1 to 4"),
+        ({"store_queues": 0}, "m.toml: store_queues: found 0, wanted an integer, at least 1"),
+        ({"registers": 17}, "m.toml: registers: found 17, wanted an integer from 1 to 16"),
+        ({"counters": 9}, "m.toml: counters: found 9, wanted an integer from 1 to 8"),
+        ({"cores": 2}, "m.toml: cores: found 2, wanted 1: machines of more are not supported"),
+        ({"chips": 2}, "m.toml: chips: found 2, wanted 1: machines of more are not supported"),
+        ({"alignment": 32}, "m.toml: alignment: found 32, wanted a power of two, at least 64"),
+        ({"alignment": 96}, "m.toml: alignment: found 96, wanted a power of two, at least 64"),
+        ({"hbm_burst": 48}, "m.toml: hbm_burst: found 48, wanted a power of two, at least 1"),
+        ({"acc_bytes": 512}, "m.toml: acc_bytes: found 512, wanted an integer, at least 1024"),
+        ({"spm_bytes": 65_600, "alignment": 128}, "m.toml: spm_bytes: found 65600, wanted a mult"),
+        ({"weight_rows": 33}, "m.toml: weight_rows: found 33, wanted at most array_rows, which is"),
+        ({"array_columns": 8}, "m.toml: array_columns: found 1 arrays of 8, wanted at least 16"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_name(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(MachineError, match=re.escape(message)):
+        Machine.from_dict(described(**changes), "m.toml")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    wanted = "tw-2: no such machine; wanted one of tw-1, tw-small, or a path that ends in .toml"
+    with pytest.raises(MachineError, match=re.escape(wanted)):
+        load_machine("tw-2")
+
+
+def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"absent\.toml: cannot be read: .*No such file"):
+        load_machine(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = \n")
+    with pytest.raises(MachineError, match=r"broken\.toml: not valid TOML: .*line 1"):
+        load_machine(broken)
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(MachineError, match=r"broken\.toml: cannot be read: .*utf-8"):
+        load_machine(broken)
+
+
+def test_every_shipped_file_is_flat_toml() -> None:
+    for name in machine_names():
+        text = (resources.files("tilewright.backend.machine") / f"{name}.toml").read_text()
+        assert tomllib.loads(text) == load_machine(name).to_dict()
