@@ -1,1 +1,40 @@
-"""Under construction."""
+"""Arithmetic of the matrix and vector units, defined to the bit in plain numpy."""
+
+from .elementary import ELEMENTARY, erf, exp, log, reciprocal, rsqrt, sigmoid, tanh
+from .matrix import Operand, matmul, sequential_sum
+from .vector import (
+    FUNCTIONS,
+    OPERATIONS,
+    REDUCTIONS,
+    Band,
+    maximum,
+    minimum,
+    narrow,
+    reduce,
+    vec,
+    widen,
+)
+
+__all__ = [
+    "ELEMENTARY",
+    "FUNCTIONS",
+    "OPERATIONS",
+    "REDUCTIONS",
+    "Band",
+    "Operand",
+    "erf",
+    "exp",
+    "log",
+    "matmul",
+    "maximum",
+    "minimum",
+    "narrow",
+    "reciprocal",
+    "reduce",
+    "rsqrt",
+    "sequential_sum",
+    "sigmoid",
+    "tanh",
+    "vec",
+    "widen",
+]
