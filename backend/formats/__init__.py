@@ -1,1 +1,30 @@
-"""Under construction."""
+"""Number formats of weights: one table, unpacked blocks, packed orders, recipes of rows."""
+
+from .blocks import Blocks, concat, dequantise, take_rows, zero_rows
+from .ggml import from_ggml_rows, to_ggml_rows
+from .packing import Packing, pack, pack_panels, unpack
+from .quantise import quantise
+from .recipes import Recipe, parse_recipe
+from .table import ELEMENTS, FORMATS, Format, FormatError, find_format
+
+__all__ = [
+    "ELEMENTS",
+    "FORMATS",
+    "Blocks",
+    "Format",
+    "FormatError",
+    "Packing",
+    "Recipe",
+    "concat",
+    "dequantise",
+    "find_format",
+    "from_ggml_rows",
+    "pack",
+    "pack_panels",
+    "parse_recipe",
+    "quantise",
+    "take_rows",
+    "to_ggml_rows",
+    "unpack",
+    "zero_rows",
+]
