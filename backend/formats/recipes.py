@@ -85,9 +85,7 @@ class Recipe:
         walk(self.root)
         return list(found)
 
-    def row_map(
-        self, layer: int, source_rows: Callable[[str], int]
-    ) -> tuple[list[str], Array]:
+    def row_map(self, layer: int, source_rows: Callable[[str], int]) -> tuple[list[str], Array]:
         """Where each row comes from: source names, and int64 [N, 2] of (source number, row).
 
         `source_rows(name)` is the count of rows of a checkpoint tensor. A padding row is (-1, -1).
@@ -183,7 +181,9 @@ def parse_recipe(text: str) -> Recipe:
 
 def _refuse(text: str, at: ast.expr, wanted: str) -> FormatError:
     found = ast.get_source_segment(text.strip(), at) or "?"
-    return FormatError(f"recipe {text!r}, column {at.col_offset + 1}: found {found}, wanted {wanted}")
+    return FormatError(
+        f"recipe {text!r}, column {at.col_offset + 1}: found {found}, wanted {wanted}"
+    )
 
 
 def _node(text: str, tree: ast.expr) -> Node:
