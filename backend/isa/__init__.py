@@ -1,1 +1,88 @@
-"""Under construction."""
+"""The instruction set of TW: one table, its codec, and the tables of a program."""
+
+from .codec import (
+    EncodingError,
+    Ins,
+    complete,
+    decode,
+    encode,
+    encode_all,
+    extract,
+    loop_pairs,
+    operand_low,
+)
+from .field import (
+    CHANNEL,
+    CONSTANT,
+    COUNTER_LOW,
+    NO_REGISTER,
+    NONE,
+    REGION,
+    Operand,
+    channel,
+    constant,
+    region,
+    register_name,
+)
+from .program import Channel, Parameter, Program, ProgramError, Region, engine_kind
+from .row import Instruction, OperandSpec
+from .rows_compute import F_FUNCTIONS, OPS, REDUCTIONS
+from .rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
+from .table import BY_MNEMONIC, DEFAULT_OPCODES, INSTRUCTIONS
+from .view import (
+    ELEMENT_BYTES,
+    VIEW_FORMATS,
+    View,
+    ViewError,
+    contiguous_strides,
+    dense_view,
+    pack_views,
+    unpack_views,
+)
+
+__all__ = [
+    "ALU_FUNCTIONS",
+    "BY_MNEMONIC",
+    "CHANNEL",
+    "CONSTANT",
+    "COUNTER_LOW",
+    "DEFAULT_OPCODES",
+    "ELEMENT_BYTES",
+    "F_FUNCTIONS",
+    "INSTRUCTIONS",
+    "NONE",
+    "NO_REGISTER",
+    "OPS",
+    "REDUCTIONS",
+    "REGION",
+    "SYNC_KINDS",
+    "VIEW_FORMATS",
+    "Channel",
+    "EncodingError",
+    "Ins",
+    "Instruction",
+    "Operand",
+    "OperandSpec",
+    "Parameter",
+    "Program",
+    "ProgramError",
+    "Region",
+    "View",
+    "ViewError",
+    "channel",
+    "complete",
+    "constant",
+    "contiguous_strides",
+    "decode",
+    "dense_view",
+    "encode",
+    "encode_all",
+    "engine_kind",
+    "extract",
+    "loop_pairs",
+    "operand_low",
+    "pack_views",
+    "region",
+    "register_name",
+    "unpack_views",
+]
