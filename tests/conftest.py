@@ -1,0 +1,143 @@
+"""Collects tests/filecheck/**/*.mlir: every RUN line is one pytest test, run in this process.
+
+    // RUN: tilewright-opt %s -p fuse | tilewright-opt -p tile | filecheck %s --check-prefix TILED
+
+A RUN line is one or more commands joined by pipes: `tilewright-opt` any number of times, each
+reading the text before it as standard input, and `filecheck` last, if at all. `%s` is the file.
+A line that ends in a backslash goes on in the next RUN line. A command that fails, fails the
+test; files that must be refused say so with `--verify-diagnostics`.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filecheck.finput import FInput
+from filecheck.matcher import Matcher
+from filecheck.options import Options, parse_argv_options
+from filecheck.parser import Parser
+
+RUN = re.compile(r"^[ \t]*//[ \t]*RUN:[ \t]*(.*?)[ \t]*$", re.M)
+
+
+def run_lines(text: str) -> list[str]:
+    """The RUN lines of a file, continued lines joined."""
+    lines: list[str] = []
+    continued = False
+    for line in RUN.findall(text):
+        if continued:
+            lines[-1] = lines[-1][:-1] + line
+        else:
+            lines.append(line)
+        continued = line.endswith("\\")
+    return lines
+
+
+def split_pipe(line: str) -> list[list[str]]:
+    """The commands of a RUN line, each split into words; `"a | b"` in quotes is one word."""
+    words = shlex.shlex(line, posix=True, punctuation_chars="|")
+    words.whitespace_split = True
+    words.commenters = ""
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == "|":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return commands
+
+
+def run_opt(arguments: list[str], given: str) -> str:
+    """Standard output of `tilewright-opt arguments` with `given` as standard input."""
+    # Imported late: collecting tests must not need the compiler.
+    from tilewright.compiler import opt
+
+    main: Callable[[list[str]], object] = opt.main
+    out, said = io.StringIO(), io.StringIO()
+    stdin = sys.stdin
+    sys.stdin = io.StringIO(given)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+            status = main(arguments)
+    except SystemExit as stop:
+        status = stop.code
+    finally:
+        sys.stdin = stdin
+    if status not in (None, 0):
+        raise AssertionError(
+            f"tilewright-opt {shlex.join(arguments)}: exit status {status}\n{said.getvalue()}"
+            f"--- output\n{out.getvalue()}"
+        )
+    return out.getvalue()
+
+
+def run_filecheck(arguments: list[str], given: str) -> None:
+    """`filecheck arguments` on `given`; raises AssertionError with its explanation."""
+    options: Options = parse_argv_options(["filecheck", *arguments])
+    matcher = Matcher(options, FInput("-", given), Parser.from_opts(options))
+    said = io.StringIO()
+    matcher.stderr = said
+    with contextlib.redirect_stdout(said):
+        status = matcher.run()
+    if status:
+        raise AssertionError(f"{said.getvalue()}\n--- output\n{given}")
+
+
+class FileCheckItem(pytest.Item):
+    """One RUN line."""
+
+    line: str
+
+    def runtest(self) -> None:
+        text = ""
+        commands = split_pipe(self.line)
+        for number, words in enumerate(commands):
+            tool, *arguments = [word.replace("%s", str(self.path)) for word in words] or [""]
+            if tool == "tilewright-opt":
+                text = run_opt(arguments, text)
+            elif tool == "filecheck" and number and number == len(commands) - 1:
+                run_filecheck(arguments, text)
+            else:
+                raise AssertionError(
+                    f"RUN line: found {tool!r} as command {number + 1}; wanted tilewright-opt,"
+                    " or filecheck as the last of several"
+                )
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
+        if excinfo.errisinstance(AssertionError):
+            return f"RUN: {self.line}\n{excinfo.value}"
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
+class MlirFile(pytest.File):
+    """A FileCheck test file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        lines = run_lines(self.path.read_text())
+        if not lines:
+            raise self.CollectError(f"{self.path}: found no RUN line, wanted at least one")
+        for number, line in enumerate(lines):
+            item = FileCheckItem.from_parent(  # pyright: ignore[reportUnknownMemberType]
+                self, name=f"RUN{number}"
+            )
+            item.line = line
+            yield item
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Every `.mlir` file below a folder named filecheck."""
+    if file_path.suffix == ".mlir" and "filecheck" in file_path.parts:
+        return MlirFile.from_parent(  # pyright: ignore[reportUnknownMemberType]
+            parent, path=file_path
+        )
+    return None
