@@ -15,7 +15,7 @@ A NaN argument gives NaN. The payload and sign of a NaN are not defined.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,7 @@ def _array(x: npt.ArrayLike) -> F32Array:
 
 def _select(condition: npt.NDArray[np.bool_], x: Any, y: Any) -> Any:
     """np.where, whose stubs lose the type of scalars."""
-    return np.where(condition, x, y)
+    return cast(Any, np.where(condition, x, y))
 
 
 def _power_of_two(n: I32Array) -> F32Array:
@@ -165,7 +165,7 @@ def log(x: npt.ArrayLike) -> F32Array:
 
 def _reciprocal_unit(m: F32Array) -> F32Array:
     """1/m for 1 <= m <= 2: three Newton steps, the last with the exact residual 1 - m*y."""
-    y = RECIPROCAL_0 - RECIPROCAL_1 * m
+    y: Any = RECIPROCAL_0 - RECIPROCAL_1 * m
     y = y + y * (f32(1) - m * y)
     y = y + y * (f32(1) - m * y)
     y = y + y * (f32(1) - m * y)
@@ -207,8 +207,8 @@ def rsqrt(x: npt.ArrayLike) -> F32Array:
         half = exponent >> np.int32(1)
         odd = exponent - (half + half)
         m = _float((bits & MANTISSA) | (ONE_BITS + (odd << np.int32(23))))
-        y = _float(RSQRT_BITS - (_bits(m) >> np.int32(1)))
-        halved = f32(0.5) * m
+        y: Any = _float(RSQRT_BITS - (_bits(m) >> np.int32(1)))
+        halved: Any = f32(0.5) * m
         y = y + y * (f32(0.5) - (halved * y) * y)
         y = y + y * (f32(0.5) - (halved * y) * y)
         y = y + y * (f32(0.5) - (halved * y) * y)
