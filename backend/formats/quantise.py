@@ -20,10 +20,12 @@ def quantise(format_name: str, values: Array) -> Blocks:
     """
     spec = find_format(format_name)
     values = np.asarray(values, np.float32)
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise FormatError(f"quantise {format_name}: found shape {values.shape}, wanted [N, K > 0]")
+    if values.ndim != 2 or values.size == 0:
+        raise FormatError(
+            f"quantise {format_name}: found shape {values.shape}, wanted [N > 0, K > 0]"
+        )
     rows = max(1, _VALUES_AT_ONCE // values.shape[1])
-    starts = range(0, max(values.shape[0], 1), rows)
+    starts = range(0, values.shape[0], rows)
     return concat([_quantise(spec, values[start : start + rows]) for start in starts])
 
 
