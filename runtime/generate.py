@@ -1,4 +1,4 @@
-"""Generation: the loop from logits to tokens, and the stream from tokens to text."""
+"""Generation: the loop from logits to tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .sampling import Sampler, Sampling
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Extends(Protocol):
@@ -54,26 +52,3 @@ def generate_tokens(
         if count == max_tokens or session.lengths[0] == session.max_context:
             return
         logits = session.decode(token)
-
-
-def stream_text(tokens: Iterator[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
-    """Pieces of text as tokens arrive, whose sum is the text of all tokens.
-
-    A token may hold a part of a character; its text waits until the character is whole. Each
-    piece is decoded with the tokens of the piece before it, so that joining rules (a leading
-    space) apply as in the whole.
-    """
-    held: list[int] = []
-    shown = ""
-    for token in tokens:
-        held.append(token)
-        text = decode(held)
-        if text.endswith(REPLACEMENT) or not text.startswith(shown):
-            continue
-        if len(text) > len(shown):
-            yield text[len(shown) :]
-            held = held[-1:]
-            shown = decode(held)
-    rest = decode(held)
-    if held and len(rest) > len(shown):
-        yield rest[len(shown) :]

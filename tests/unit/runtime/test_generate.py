@@ -1,11 +1,11 @@
-"""The generation loop on a counting model, and text that arrives in parts of characters."""
+"""The generation loop, on a model that counts."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.runtime.generate import generate_tokens, stream_text
+from tilewright.runtime.generate import generate_tokens
 from tilewright.runtime.sampling import Sampling
 
 
@@ -71,30 +71,3 @@ def test_progress_covers_the_prompt() -> None:
         )
     )
     assert seen == [(2, 2)]
-
-
-def decode_bytes(tokens: list[int]) -> str:
-    return bytes(tokens).decode(errors="replace")
-
-
-def test_a_character_waits_until_it_is_whole() -> None:
-    text = "a\N{EURO SIGN}\N{GREEK SMALL LETTER PI}b"
-    pieces = list(stream_text(iter(text.encode()), decode_bytes))
-    assert pieces == list(text)
-
-
-def test_what_stays_broken_comes_at_the_end() -> None:
-    pieces = list(stream_text(iter(b"a\xe2\x82"), decode_bytes))
-    assert "".join(pieces) == decode_bytes([*b"a\xe2\x82"])
-    assert pieces[0] == "a"
-
-
-def test_a_bad_byte_in_the_middle_does_not_hold_the_rest_back() -> None:
-    pieces = list(stream_text(iter(b"a\xffbc"), decode_bytes))
-    assert "".join(pieces) == "a\N{REPLACEMENT CHARACTER}bc"
-
-
-def test_a_leading_space_that_depends_on_the_token_before() -> None:
-    words = ["one", "two", "three"]
-    pieces = stream_text(iter([0, 1, 2]), lambda ids: " ".join(words[i] for i in ids))
-    assert list(pieces) == ["one", " two", " three"]
