@@ -1,1 +1,74 @@
-"""Under construction."""
+"""The tile dialect: the sequential tile program, plain code on buffers of static size.
+
+Before it: fused kernels on tensors. After it: the `stream` dialect turns what crosses engines into
+channels. Only tile.load, tile.store and tile.gather name globals; all else works on spm and acc.
+"""
+
+from xdsl.ir import Dialect
+
+from .base import (
+    TileOp,
+    align_box,
+    element_bytes,
+    element_of,
+    is_contiguous,
+    nbytes,
+    shape_of,
+    strides_of,
+)
+from .matrix import MatmulOp
+from .memory import BoxOp, BufferOp, GatherOp, LoadOp, StoreOp
+from .shuffle import QuantiseOp, SelectOp, TopkOp, TransposeOp
+from .vector import FUNCTIONS, OPERATORS, REDUCTIONS, Band, VecOp
+from .views import ReshapeOp, check_part, offset_of, reshape, root, subview
+
+Tile = Dialect(
+    "tile",
+    [
+        BufferOp,
+        LoadOp,
+        StoreOp,
+        GatherOp,
+        MatmulOp,
+        VecOp,
+        SelectOp,
+        TopkOp,
+        TransposeOp,
+        QuantiseOp,
+        ReshapeOp,
+    ],
+    [],
+)
+
+__all__ = [
+    "FUNCTIONS",
+    "OPERATORS",
+    "REDUCTIONS",
+    "Band",
+    "BoxOp",
+    "BufferOp",
+    "GatherOp",
+    "LoadOp",
+    "MatmulOp",
+    "QuantiseOp",
+    "ReshapeOp",
+    "SelectOp",
+    "StoreOp",
+    "Tile",
+    "TileOp",
+    "TopkOp",
+    "TransposeOp",
+    "VecOp",
+    "align_box",
+    "check_part",
+    "element_bytes",
+    "element_of",
+    "is_contiguous",
+    "nbytes",
+    "offset_of",
+    "reshape",
+    "root",
+    "shape_of",
+    "strides_of",
+    "subview",
+]
