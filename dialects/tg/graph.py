@@ -397,19 +397,27 @@ class BinaryOp(TextOp):
 
 @irdl_op_definition
 class SplitOp(TextOp):
-    """Consecutive slices of columns: `%q, %k, %v = tg.split %x [64, 32, 32]`; types follow."""
+    """Slices of columns: `%q, %k, %v = tg.split %x [64, 32, 32]`; their types follow.
+
+    Consecutive ones, or, with `group 16`, equal parts whose columns alternate 16 by 16 (the last
+    round has what is left): how a packed gate_up interleaves.
+    """
 
     name = "tg.split"
     x = operand_def(TensorType)
     sizes = prop_def(I64Array)
+    group = opt_prop_def(IntAttr)
     parts = var_result_def(TensorType)
     traits = traits_def(Pure())
 
-    def __init__(self, x: SSAValue, sizes: Sequence[int]):
+    def __init__(self, x: SSAValue, sizes: Sequence[int], group: int | None = None):
         super().__init__(
             operands=[x],
             result_types=[[with_columns(tensor(x), n) for n in sizes]],
-            properties={"sizes": DenseArrayBase.from_list(i64, sizes)},
+            properties={
+                "sizes": DenseArrayBase.from_list(i64, sizes),
+                "group": int_attr(group),
+            },
         )
 
     @property
@@ -421,17 +429,23 @@ class SplitOp(TextOp):
     def read(cls, parser: Parser) -> Self:
         x = parser.parse_operand()
         sizes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: natural(parser))
-        return cls(x, sizes)
+        return cls(x, sizes, after(parser, "group", lambda: natural(parser)))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_operand(self.x)
         printer.print_string(f" [{', '.join(map(str, self.columns))}]")
+        if self.group is not None:
+            printer.print_string(f" group {self.group.data}")
 
     def verify_(self) -> None:
         check_sizes(self.x.type)
         columns = check_rank("x", self.x, 2)[1]
         if sum(self.columns) != columns or min(self.columns, default=0) < 1:
             raise VerifyException(f"parts of {list(self.columns)} do not make {columns} columns")
+        if self.group is not None and (self.group.data < 1 or len(set(self.columns)) != 1):
+            raise VerifyException(
+                f"only equal parts alternate, by groups of at least 1: {list(self.columns)}"
+            )
         for n, part in zip(self.columns, self.parts, strict=True):
             check_type("a part", part, with_columns(self.x.type, n))
