@@ -1,1 +1,16 @@
-"""Under construction."""
+"""Images: one safetensors file with programs, tables, tokenizer and packed weights."""
+
+from .container import ImageError
+from .image import Image
+from .read import read_image, tensor_span
+from .write import VERSION, rewrite_digest, write_image
+
+__all__ = [
+    "VERSION",
+    "Image",
+    "ImageError",
+    "read_image",
+    "rewrite_digest",
+    "tensor_span",
+    "write_image",
+]

@@ -1,0 +1,96 @@
+"""An image: everything that a session needs, in memory or (its weights) mapped from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..isa import DEFAULT_OPCODES, Program, Region
+from ..isa.program import PACKED_ROLES
+from .container import ALIGNMENT, ImageError
+
+Bytes = npt.NDArray[np.uint8]
+
+MAX_GAP = 1 << 20
+"""Largest distance between neighbouring weight regions in hbm, stored as zeros."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Entries that share weights and regions, for one machine and one numeric policy."""
+
+    machine: dict[str, Any]
+    """`Machine.to_dict()` of the machine it was compiled for."""
+    policy: str
+    """Name of the numeric policy."""
+    entries: dict[str, Program]
+    """Entry name (`prefill`, `decode`) to its program."""
+    opcodes: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_OPCODES))
+    """Opcode map that the words are encoded with."""
+    kv_block: int = 0
+    """Positions that attention treats at once; images equal in this and policy agree in bits."""
+    meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    """JSON: model name, architecture config, max_context, batch, chunk, end-of-text tokens, ..."""
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Whole files carried along: `tokenizer.json`, `chat_template`."""
+    has_weights: bool = False
+    """False for an image compiled from a config alone: it can be timed, not run."""
+    weights: Bytes | None = None
+    """After reading: hbm bytes [hbm_base, hbm_end), mapped from the file, read-only."""
+    digest: str = ""
+    """After reading: SHA-256 over tensors and tables, in hexadecimal."""
+
+    def packed_regions(self) -> dict[str, Region]:
+        """Every weight and table region of every entry, by rising hbm address.
+
+        ImageError where entries disagree about one, where two overlap or leave a large gap, or
+        where one is not in hbm or not aligned.
+        """
+        found = dict[str, Region]()
+        for name, program in self.entries.items():
+            for region in program.regions:
+                if region.role not in PACKED_ROLES:
+                    continue
+                if found.setdefault(region.name, region) != region:
+                    raise ImageError(
+                        f"entry {name}: region {region.name} is {region}, another entry has "
+                        f"{found[region.name]}; entries share weights at one address"
+                    )
+                if region.memory != "hbm" or region.base % ALIGNMENT:
+                    raise ImageError(
+                        f"entry {name}: region {region.name} at {region.memory} {region.base}: "
+                        f"weights lie in hbm at multiples of {ALIGNMENT}"
+                    )
+        ordered = sorted(found.values(), key=lambda r: (r.base, r.nbytes))
+        for before, after in pairwise(ordered):
+            gap = after.base - before.base - before.nbytes
+            if not 0 <= gap <= MAX_GAP:
+                raise ImageError(
+                    f"regions {before.name} and {after.name} are {gap} bytes apart in hbm: "
+                    f"weights follow each other, 0 to {MAX_GAP} bytes apart"
+                )
+        return {region.name: region for region in ordered}
+
+    @property
+    def hbm_base(self) -> int:
+        """Lowest hbm address of a weight or table."""
+        return min((r.base for r in self.packed_regions().values()), default=0)
+
+    @property
+    def hbm_end(self) -> int:
+        """One past the highest hbm address of a weight or table."""
+        return max((r.base + r.nbytes for r in self.packed_regions().values()), default=0)
+
+    def region_bytes(self, name: str) -> Bytes:
+        """The stored bytes of a weight or table region (ImageError when it has none)."""
+        region = self.packed_regions().get(name)
+        if region is None:
+            raise ImageError(f"no weight or table named '{name}' in this image")
+        if self.weights is None:
+            raise ImageError(f"region {name}: this image was compiled without weights")
+        start = region.base - self.hbm_base
+        return self.weights[start : start + region.nbytes]

@@ -1,0 +1,135 @@
+"""Read an image: check what the file says of itself, map its weights, rebuild its programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..isa import Program, unpack_views
+from ..isa.program import ProgramError
+from ..isa.view import ViewError
+from .container import Header, ImageError, read_header
+from .image import Bytes, Image
+from .write import VERSION, sha256, whole_digest
+
+
+def read_image(path: str | Path, check: bool = True) -> Image:
+    """Read the image at `path`; its weights are mapped, not loaded.
+
+    With `check` every tensor is read once and compared with its digest. The tables' digest is
+    compared always. ImageError says what is wrong with the file.
+    """
+    path = Path(path)
+    header = read_header(path)
+    _check_identity(path, header)
+    digests = json.loads(header.metadata["digests"])
+    if sorted(digests) != sorted(header.tensors):
+        raise ImageError(f"{path}: digests and tensors differ in names; compile it again")
+    data = np.memmap(path, np.uint8, "r")[header.data_start :]
+    if check:
+        for tensor in header.tensors.values():
+            found = sha256(data[tensor.start : tensor.stop])
+            if found != digests[tensor.name]:
+                raise ImageError(
+                    f"{path}: tensor {tensor.name} has digest {found[:12]}, its image was written "
+                    f"with {digests[tensor.name][:12]}; the file is damaged, compile it again"
+                )
+    tables = json.loads(header.metadata["image"])
+    try:
+        image = Image(
+            machine=tables["machine"],
+            policy=tables["policy"],
+            entries={
+                name: _program(path, header, data, name, entry)
+                for name, entry in tables["entries"].items()
+            },
+            opcodes=tables["opcodes"],
+            kv_block=tables["kv_block"],
+            meta=tables["meta"],
+            files={
+                name: _tensor(path, header, data, f"file/{name}", np.dtype(np.uint8)).tobytes()
+                for name in tables["files"]
+            },
+            has_weights=tables["has_weights"],
+            weights=None,
+            digest=header.metadata["digest"],
+        )
+    except (KeyError, TypeError, ProgramError, ViewError) as error:
+        raise ImageError(f"{path}: its tables are not those of an image: {error}") from None
+    if not image.has_weights:
+        return image
+    return _with_weights(path, header, data, image)
+
+
+def tensor_span(path: str | Path, name: str) -> tuple[int, int]:
+    """First byte and one past the last byte of a stored tensor, as offsets in the file."""
+    header = read_header(Path(path))
+    if name not in header.tensors:
+        raise ImageError(f"{path}: no tensor {name}; it has {', '.join(header.tensors)}")
+    tensor = header.tensors[name]
+    return (header.data_start + tensor.start, header.data_start + tensor.stop)
+
+
+def _check_identity(path: Path, header: Header) -> None:
+    """Refuse other versions and changed tables."""
+    found = header.metadata
+    if found.get("version") != str(VERSION):
+        raise ImageError(
+            f"{path}: image version {found.get('version')}, this tilewright reads {VERSION}; "
+            "compile it again"
+        )
+    for key in ("digest", "digests", "image"):
+        if key not in found:
+            raise ImageError(f"{path}: the header has no '{key}'; compile it again")
+    digest = whole_digest(found, header.tensors)
+    if digest != found["digest"]:
+        raise ImageError(
+            f"{path}: its tables have digest {digest[:12]}, it was written with "
+            f"{found['digest'][:12]}; the file is damaged, compile it again"
+        )
+
+
+def _tensor(
+    path: Path, header: Header, data: Bytes, name: str, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """A copy of a small tensor."""
+    tensor = header.tensors.get(name)
+    if tensor is None:
+        raise ImageError(f"{path}: tensor {name} is missing; compile it again")
+    raw = data[tensor.start : tensor.stop].tobytes()
+    return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(tensor.shape)
+
+
+def _program(path: Path, header: Header, data: Bytes, name: str, tables: dict[str, Any]) -> Program:
+    def tensor(part: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
+        return _tensor(path, header, data, f"entry/{name}/{part}", np.dtype(dtype))
+
+    return Program.from_tables(
+        tables,
+        {engine: tensor(engine, np.uint64) for engine in tables["engines"]},
+        unpack_views(tensor("views", np.uint8)),
+        tensor("constants", np.float32),
+    )
+
+
+def _with_weights(path: Path, header: Header, data: Bytes, image: Image) -> Image:
+    """The image with its hbm bytes mapped; every region is where its address says."""
+    first = None
+    for region in image.packed_regions().values():
+        tensor = header.tensors.get(f"hbm/{region.name}")
+        if tensor is None:
+            raise ImageError(f"{path}: region {region.name} is missing; compile it again")
+        first = tensor.start - region.base if first is None else first
+        if tensor.nbytes != region.nbytes or tensor.start - region.base != first:
+            raise ImageError(
+                f"{path}: region {region.name} has {tensor.nbytes} bytes at {tensor.start}, "
+                f"its entry says {region.nbytes} at {region.base}; compile it again"
+            )
+    start = (first or 0) + image.hbm_base
+    mapped = data[start : start + image.hbm_end - image.hbm_base]
+    return replace(image, weights=np.asarray(mapped))
