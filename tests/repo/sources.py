@@ -49,6 +49,12 @@ def imports(path: Path) -> list[Import]:
             found += [_import(node.lineno, name, bool(node.level)) for name in names]
         elif isinstance(node, ast.Import):
             found += [_import(node.lineno, alias.name, False) for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found += [
+                _import(node.lineno, argument.value, False)
+                for argument in node.args[:1]
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            ]
     return found
 
 

@@ -1,7 +1,9 @@
 """Who may import whom: folders import in one direction, and the runtime never loads xDSL."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,13 +61,15 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "lark": ("backend.asm",),
     "numba": ("runtime.functional",),
     "llvmlite": ("runtime.functional",),
-    "safetensors": ("backend.image", "compiler.frontend"),
     "tokenizers": ("compiler.frontend", "runtime"),
     "jinja2": ("compiler.frontend", "runtime"),
     "typer": ("compiler.cli", "runtime"),
     "rich": ("compiler.cli", "runtime"),
 }
 """Dependency -> the modules (by prefix) that may import it."""
+
+BEHIND_OTHERS = {"llvmlite": "numba"}
+"""Dependency that comes with another one, which pins its version."""
 
 MODULES = pytest.mark.parametrize("path", FILES, ids=[module_of(path) for path in FILES])
 
@@ -129,6 +133,13 @@ def test_each_dependency_stays_where_it_is_needed(path: Path) -> None:
         if not any(within(here, prefix) for prefix in THIRD_PARTY.get(name, ()))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_declared_dependencies_are_those_in_use() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    declared: list[str] = config["project"]["dependencies"]
+    names = {re.split(r"[=><\[]", line)[0] for line in declared}
+    assert names == THIRD_PARTY.keys() - BEHIND_OTHERS.keys()
 
 
 def loaded_after(code: str) -> set[str]:
