@@ -58,6 +58,19 @@ def test_every_package_is_in_the_wheel() -> None:
     assert on_disk == set(config["tool"]["setuptools"]["packages"])
 
 
+def test_every_data_file_is_in_the_wheel() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns: list[str] = config["tool"]["setuptools"]["package-data"]["*"]
+    suffixes = {Path(pattern).suffix for pattern in patterns}
+    files = [path for folder in (*FOLDERS, "samples") for path in (ROOT / folder).rglob("*.*")]
+    wrong = {
+        name(path)
+        for path in files
+        if path.suffix not in {".py", ".pyc", ".nbi", ".nbc", *suffixes}
+    }
+    assert not wrong
+
+
 def test_every_folder_of_modules_is_a_package() -> None:
     folders = {path.parent for path in FILES}
     assert not [name(folder) for folder in folders if not (folder / "__init__.py").exists()]
