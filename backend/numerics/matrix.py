@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..formats import Blocks
+
 F32Array = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
@@ -27,6 +29,21 @@ class Operand:
     minima: F32Array | None = None
     """[K / block, N], added once a block times the sum of the block's a; None without minima."""
 
+    @staticmethod
+    def from_blocks(blocks: Blocks) -> "Operand":
+        """The transpose of rows of a weight matrix: [N, K] unpacked becomes K by N.
+
+        A scale per row (i8) is left out, as the matrix unit does.
+        """
+        spec, codes = blocks.spec, blocks.codes
+        if blocks.scales is None:
+            return Operand(codes.T if spec.dense == "i8" else codes.astype(np.float32).T)
+        whole = codes.astype(np.float32) - np.float32(spec.zero_point)
+        if blocks.zeros is not None:
+            whole -= np.repeat(blocks.zeros, spec.block, axis=1)
+        minima = None if blocks.minima is None else blocks.minima.astype(np.float32).T
+        return Operand(whole.T, spec.block, blocks.scales.astype(np.float32).T, minima)
+
     def __post_init__(self) -> None:
         k, n = self.codes.shape
         if k % self.block:
@@ -41,16 +58,17 @@ def matmul(acc: Array, a: Array, b: Operand) -> Array:
     """acc + a @ b as a new array, in the matrix unit's order.
 
     `acc` is [M, N] float32, or int32 when `a` and `b.codes` are both int8 (exact integer sums that
-    wrap at 32 bits); `a` is [M, K] float32 or any narrower float, widened exactly.
+    wrap at 32 bits); `a` is [M, K] float32 or any narrower float, widened exactly. K may end inside
+    a block of `b`: only its first values count then.
 
     Raises ValueError when the shapes do not fit.
     """
     m, k = a.shape
-    if acc.shape != (m, b.codes.shape[1]) or k != b.codes.shape[0]:
+    if acc.shape != (m, b.codes.shape[1]) or k > b.codes.shape[0]:
         raise ValueError(f"acc {acc.shape} += a {a.shape} @ b {b.codes.shape} does not fit")
     if acc.dtype == np.int32:
-        return acc + a.astype(np.int32) @ b.codes.astype(np.int32)
-    wide, codes = a.astype(np.float32), b.codes.astype(np.float32)
+        return acc + a.astype(np.int32) @ b.codes[:k].astype(np.int32)
+    wide, codes = a.astype(np.float32), b.codes[:k].astype(np.float32)
     with np.errstate(all="ignore"):
         if b.scales is None:
             return _chain(acc.copy(), wide, codes)
@@ -71,7 +89,7 @@ def _blocks(
     acc: F32Array, a: F32Array, b: F32Array, block: int, scales: F32Array, minima: F32Array | None
 ) -> F32Array:
     """Block by block: S over the block, acc += S * scale, then acc += X * minimum."""
-    for i in range(scales.shape[0]):
+    for i in range(-(-a.shape[1] // block)):
         part = slice(i * block, (i + 1) * block)
         total = _chain(np.zeros_like(acc), a[:, part], b[part])
         acc = acc + total * scales[i]

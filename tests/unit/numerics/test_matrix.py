@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tilewright.backend.formats import dequantise, quantise
 from tilewright.backend.numerics import Operand, matmul
 
 F32 = npt.NDArray[np.float32]
@@ -73,3 +74,16 @@ def test_what_does_not_fit_is_refused() -> None:
         Operand(np.zeros((6, 2), f32), 4)
     with pytest.raises(ValueError, match="does not fit"):
         matmul(np.zeros((1, 2), f32), np.zeros((1, 3), f32), Operand(np.zeros((4, 2), f32)))
+
+
+def test_k_may_end_inside_a_block_and_blocks_become_operands() -> None:
+    rng = np.random.default_rng(3)
+    for name in ("q4_0", "q4_1", "q8_0", "i4z_g32", "i8", "f16"):
+        blocks = quantise(name, rng.normal(size=(5, 64)).astype(f32))
+        b = Operand.from_blocks(blocks)
+        a, zero = rng.normal(size=(2, 64)).astype(f32), np.zeros((2, 5), f32)
+        wanted = matmul(zero, np.where(np.arange(64) < 41, a, f32(0)), b)
+        np.testing.assert_array_equal(matmul(zero, a[:, :41], b), wanted)
+        if blocks.scales is not None and b.minima is None:
+            scale = np.repeat(b.scales, b.block, axis=0) if b.scales is not None else f32(1)
+            np.testing.assert_array_equal(b.codes * scale, dequantise(blocks).T)
