@@ -66,7 +66,7 @@ def test_every_data_file_is_in_the_wheel() -> None:
     wrong = {
         name(path)
         for path in files
-        if path.suffix not in {".py", ".pyc", ".nbi", ".nbc", *suffixes}
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".nbi", ".nbc", *suffixes}
     }
     assert not wrong
 
