@@ -1,0 +1,105 @@
+"""streamed → placed: an address for every global, ring and private buffer, `at 4096`.
+
+Main memory: weights, tables and state first, in order of declaration, so that all entries of an image
+have them at the same addresses; then what is the entry's own. On chip: rings, then private buffers,
+which share bytes when one engine is done with one before it begins the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, MemRefType, ModuleOp
+from xdsl.passes import ModulePass
+
+from ..backend.machine import Machine, load_machine
+from ..dialects.lowbit import PackedType
+from ..dialects.tg import GlobalOp
+from ..dialects.tile import nbytes
+from .check_allocation import check_allocation
+from .located import PassError, located
+from .memory import SPACES, Resident, residents
+from .placement import Life, align, conflict_set, place
+
+SHARED_ROLES = ("weight", "table", "state")
+"""Roles of globals that all entries of an image see at one address."""
+NAMED = 6
+"""Most buffers that an error lists."""
+
+
+def global_bytes(declaration: GlobalOp) -> int:
+    """Bytes of a global. Raises PassError for one whose format is not chosen."""
+    type_ = declaration.type
+    if isinstance(type_, PackedType):
+        return type_.nbytes
+    if isinstance(type_, MemRefType):
+        return nbytes(type_)
+    raise PassError(
+        f"@{declaration.global_name} is still {type_}: choose-formats and pack come before allocate"
+    )
+
+
+def place_globals(module: ModuleOp, machine: Machine) -> None:
+    """Addresses in main memory. Raises PassError when they do not fit."""
+    declarations = [op for op in module.ops if isinstance(op, GlobalOp)]
+    declarations.sort(key=lambda g: g.role.data not in SHARED_ROLES)
+    at = 0
+    for declaration in declarations:
+        declaration.at = IntAttr(at)
+        at = align(at + global_bytes(declaration), machine.alignment)
+    if at > machine.hbm_bytes:
+        largest = sorted(declarations, key=lambda g: -global_bytes(g))[:NAMED]
+        names = ", ".join(f"@{g.global_name} ({global_bytes(g)} bytes)" for g in largest)
+        raise PassError(
+            f"main memory: {at} bytes are needed, {machine.hbm_bytes} are available on "
+            f"{machine.name}; the largest are {names}; use fewer bits, a smaller batch or context, or "
+            "a machine with more memory"
+        )
+
+
+def place_on_chip(found: list[Resident], space: str, machine: Machine) -> None:
+    """Addresses in one on-chip memory. Raises PassError naming the buffers in conflict."""
+    capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
+    own = [resident for resident in found if resident.space == space]
+    lives = [resident.life for resident in own]
+    offsets, used = place(lives, machine.alignment)
+    if used > capacity:
+        raise PassError(
+            _no_room(own, conflict_set(lives, machine.alignment, capacity), space, machine)
+        )
+    for resident, offset in zip(own, offsets, strict=True):
+        resident.op.at = IntAttr(offset)
+
+
+def _no_room(own: list[Resident], conflict: list[Life], space: str, machine: Machine) -> str:
+    """The message: what is live at once, how many bytes, and what to do."""
+    capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
+    ops = {id(resident.life): resident.op for resident in own}
+    needed = sum(align(life.nbytes, machine.alignment) for life in conflict)
+    names = ", ".join(
+        f"{life.name} ({life.nbytes} bytes, {located(ops[id(life)])})" for life in conflict[:NAMED]
+    )
+    more = f" and {len(conflict) - NAMED} more" if len(conflict) > NAMED else ""
+    return (
+        f"{space}: {needed} bytes are needed at once, {capacity} are available on {machine.name}: "
+        f"{names}{more}; use smaller tiles for these, or a machine with more {space}"
+    )
+
+
+@dataclass(frozen=True)
+class AllocatePass(ModulePass):
+    """Give every global, ring and private buffer an address, and check the result."""
+
+    name = "allocate"
+
+    machine: str = "tw-small"
+    """Machine whose memories are filled: a name, or the path of a description."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        machine = load_machine(self.machine)
+        place_globals(op, machine)
+        found = residents(op)
+        for space in SPACES:
+            place_on_chip(found, space, machine)
+        check_allocation(op, machine)

@@ -1,0 +1,108 @@
+"""streamed → streamed: rings grow into the scratchpad that is left, `1 slots of 640` → `12 slots of 640`.
+
+First every ring gets its high-water mark, with which the program runs; then twice that, so that its
+engines overlap; then rings of weights grow until as many bytes are under way as the main memory
+delivers within its latency. More slots never change what a program computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp
+from xdsl.passes import ModulePass
+
+from ..backend.machine import Machine, load_machine
+from ..dialects.stream import ChannelOp
+from .marks import high_water_marks
+from .memory import channels_of, entry_function, residents, ring_space
+from .placement import align, place
+
+SPARE_SLOTS = 2
+"""Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
+PICOSECONDS = 10**12
+
+
+def latency_bytes(machine: Machine) -> int:
+    """Bytes that the main memory delivers during one latency."""
+    return -(-machine.hbm_bytes_per_second * machine.hbm_latency_ps // PICOSECONDS)
+
+
+@dataclass
+class _Space:
+    """One memory while rings grow in it."""
+
+    left: int
+
+    def grow(self, channel: ChannelOp, slots: int) -> bool:
+        """Give a ring `slots` slots if they fit."""
+        assert channel.slot_bytes is not None
+        more = (slots - channel.slots.data) * channel.slot_bytes.data
+        if more > self.left:
+            return False
+        self.left -= more
+        channel.slots = IntAttr(slots)
+        return True
+
+
+@dataclass
+class _Sizes:
+    """The rings of a module and what is left of each memory."""
+
+    channels: list[ChannelOp]
+    spaces: dict[str, _Space] = field(default_factory=dict[str, _Space])
+
+    def double(self) -> None:
+        """Twice the mark for every ring, filled by load queues first, small ones first."""
+
+        def order(channel: ChannelOp) -> tuple[bool, int]:
+            assert channel.slot_bytes is not None
+            bytes_now = channel.slots.data * channel.slot_bytes.data
+            return channel.producer.kind != "ld", bytes_now
+
+        for channel in sorted(self.channels, key=order):
+            self.spaces[ring_space(channel)].grow(channel, 2 * channel.slots.data)
+
+    def prefetch(self, weight_ring_bytes: int) -> None:
+        """Rings of the first load queue, which carries the packed weights, up to a number of bytes."""
+        rings = [c for c in self.channels if c.producer.data == "ld"]
+        while rings:
+            for channel in list(rings):
+                assert channel.slot_bytes is not None
+                wanted = -(-weight_ring_bytes // channel.slot_bytes.data) + SPARE_SLOTS
+                if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
+                    channel, channel.slots.data + 1
+                ):
+                    rings.remove(channel)
+
+
+@dataclass(frozen=True)
+class SizeRingsPass(ModulePass):
+    """Choose the number of slots of every channel."""
+
+    name = "size-rings"
+
+    machine: str = "tw-small"
+    """Machine whose scratchpad is filled: a name, or the path of a description."""
+
+    weight_ring_bytes: int = 0
+    """Bytes that a ring of weights may hold; 0: main memory's bandwidth x latency and 2 slots."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        machine = load_machine(self.machine)
+        channels = channels_of(op)
+        marks = high_water_marks(entry_function(op).body.block, channels)
+        for channel in channels:
+            mark = marks[channel.channel_name]
+            slots = mark if channel.kind.data == "slot" else 2 * mark
+            channel.slots = IntAttr(slots)
+            if channel.slot_bytes is not None:
+                channel.slot_bytes = IntAttr(align(channel.slot_bytes.data, machine.alignment))
+        sizes = _Sizes([c for c in channels if c.kind.data == "slot"])
+        for space, capacity in (("spm", machine.spm_bytes), ("acc", machine.acc_bytes)):
+            lives = [r.life for r in residents(op) if r.space == space]
+            used = place(lives, machine.alignment)[1]
+            sizes.spaces[space] = _Space(capacity - used)
+        sizes.double()
+        sizes.prefetch(self.weight_ring_bytes or latency_bytes(machine))
