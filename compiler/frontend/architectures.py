@@ -54,31 +54,29 @@ def _layer(
     return Weight(symbol, huggingface, gguf, rows, columns, feature, rotary)
 
 
-# fmt: off
 WEIGHTS: Final = (
     Weight("token_embd", "model.embed_tokens.weight", "token_embd.weight", "vocab", "width"),
-    _layer("attn_norm", "input_layernorm",          "width", None),
-    _layer("attn_q", "self_attn.q_proj",         "q", "width", rotary=True),
-    _layer("attn_k", "self_attn.k_proj",         "kv", "width", rotary=True),
-    _layer("attn_v", "self_attn.v_proj",         "kv", "width"),
-    _layer("attn_q_bias", "self_attn.q_proj",         "q", None, "qkv_bias", rotary=True),
-    _layer("attn_k_bias", "self_attn.k_proj",         "kv", None, "qkv_bias", rotary=True),
-    _layer("attn_v_bias", "self_attn.v_proj",         "kv", None, "qkv_bias"),
-    _layer("attn_q_norm", "self_attn.q_norm",         "head_dim", None, "qk_norm", rotary=True),
-    _layer("attn_k_norm", "self_attn.k_norm",         "head_dim", None, "qk_norm", rotary=True),
-    _layer("attn_output", "self_attn.o_proj",         "width", "q"),
-    _layer("attn_output_bias", "self_attn.o_proj",         "width", None, "output_bias"),
+    _layer("attn_norm", "input_layernorm", "width", None),
+    _layer("attn_q", "self_attn.q_proj", "q", "width", rotary=True),
+    _layer("attn_k", "self_attn.k_proj", "kv", "width", rotary=True),
+    _layer("attn_v", "self_attn.v_proj", "kv", "width"),
+    _layer("attn_q_bias", "self_attn.q_proj", "q", None, "qkv_bias", rotary=True),
+    _layer("attn_k_bias", "self_attn.k_proj", "kv", None, "qkv_bias", rotary=True),
+    _layer("attn_v_bias", "self_attn.v_proj", "kv", None, "qkv_bias"),
+    _layer("attn_q_norm", "self_attn.q_norm", "head_dim", None, "qk_norm", rotary=True),
+    _layer("attn_k_norm", "self_attn.k_norm", "head_dim", None, "qk_norm", rotary=True),
+    _layer("attn_output", "self_attn.o_proj", "width", "q"),
+    _layer("attn_output_bias", "self_attn.o_proj", "width", None, "output_bias"),
     _layer("ffn_norm", "post_attention_layernorm", "width", None),
-    _layer("ffn_gate", "mlp.gate_proj",            "ffn", "width"),
-    _layer("ffn_up", "mlp.up_proj",              "ffn", "width"),
-    _layer("ffn_gate_bias", "mlp.gate_proj",            "ffn", None, "mlp_bias"),
-    _layer("ffn_up_bias", "mlp.up_proj",              "ffn", None, "mlp_bias"),
-    _layer("ffn_down", "mlp.down_proj",            "width", "ffn"),
-    _layer("ffn_down_bias", "mlp.down_proj",            "width", None, "mlp_bias"),
+    _layer("ffn_gate", "mlp.gate_proj", "ffn", "width"),
+    _layer("ffn_up", "mlp.up_proj", "ffn", "width"),
+    _layer("ffn_gate_bias", "mlp.gate_proj", "ffn", None, "mlp_bias"),
+    _layer("ffn_up_bias", "mlp.up_proj", "ffn", None, "mlp_bias"),
+    _layer("ffn_down", "mlp.down_proj", "width", "ffn"),
+    _layer("ffn_down_bias", "mlp.down_proj", "width", None, "mlp_bias"),
     Weight("output_norm", "model.norm.weight", "output_norm.weight", "width", None),
     Weight("output", "lm_head.weight", "output.weight", "vocab", "width"),
 )
-# fmt: on
 
 INERT_TENSORS: Final = ("model.layers.{l}.self_attn.rotary_emb.inv_freq",)
 """Tensors that old checkpoints carry and that are computed from the config."""
@@ -118,22 +116,44 @@ class Architecture:
     """Keys of this family beyond `HUGGINGFACE_INERT`."""
 
 
-# fmt: off
-ARCHITECTURES: Final = {row.name: row for row in (
-    Architecture("llama", "llama", gguf_interleaved=True,
-                 qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias",
-                 huggingface_used=("attention_bias", "mlp_bias"),
-                 huggingface_inert={"pretraining_tp": ANY, "rope_interleaved": (False,),
-                                    "is_llama_config": (True,), "transformers.js_config": ANY}),
-    Architecture("mistral", None),
-    Architecture("qwen2", "qwen2", qkv_bias=True, window_switch="use_sliding_window",
-                 huggingface_used=("use_sliding_window", "max_window_layers")),
-    Architecture("qwen3", "qwen3", qk_norm=True, head_dim_required=True,
-                 qkv_bias="attention_bias", output_bias="attention_bias",
-                 window_switch="use_sliding_window",
-                 huggingface_used=("attention_bias", "use_sliding_window", "max_window_layers")),
-)}
-# fmt: on
+ARCHITECTURES: Final = {
+    row.name: row
+    for row in (
+        Architecture(
+            "llama",
+            "llama",
+            gguf_interleaved=True,
+            qkv_bias="attention_bias",
+            output_bias="attention_bias",
+            mlp_bias="mlp_bias",
+            huggingface_used=("attention_bias", "mlp_bias"),
+            huggingface_inert={
+                "pretraining_tp": ANY,
+                "rope_interleaved": (False,),
+                "is_llama_config": (True,),
+                "transformers.js_config": ANY,
+            },
+        ),
+        Architecture("mistral", None),
+        Architecture(
+            "qwen2",
+            "qwen2",
+            qkv_bias=True,
+            window_switch="use_sliding_window",
+            huggingface_used=("use_sliding_window", "max_window_layers"),
+        ),
+        Architecture(
+            "qwen3",
+            "qwen3",
+            qk_norm=True,
+            head_dim_required=True,
+            qkv_bias="attention_bias",
+            output_bias="attention_bias",
+            window_switch="use_sliding_window",
+            huggingface_used=("attention_bias", "use_sliding_window", "max_window_layers"),
+        ),
+    )
+}
 
 HUGGINGFACE_USED: Final = (
     "model_type",
