@@ -1,0 +1,299 @@
+"""Names of a module: one name space of globals, launch parameters and channels, and their uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+    i32,
+)
+from xdsl.ir import Attribute, Operation
+from xdsl.utils.exceptions import VerifyException
+
+from .locations import location_name
+from .lowbit import PackedType, TileType
+from .stream import AcquireOp, AwaitOp, ChannelOp, RecvOp, SendOp, SignalOp, SlotOp, TokenOp
+from .text import static_values
+from .tg import (
+    STORED_ROLES,
+    AttentionOp,
+    EmbedOp,
+    GetOp,
+    GlobalOp,
+    KvAppendOp,
+    OutputOp,
+    RopeOp,
+    ScalarOp,
+    SizesAttr,
+    TableOp,
+    TakeOp,
+    WeightOp,
+)
+from .tile import BoxOp, GatherOp, StoreOp, element_of, nbytes, shape_of
+
+Declaration = GlobalOp | ScalarOp | TableOp | ChannelOp
+
+
+class Symbols:
+    """The declarations of a module by name. Raises VerifyException on a name given twice."""
+
+    def __init__(self, module: ModuleOp):
+        self.by_name: dict[str, Operation] = {}
+        for op in module.ops:
+            name = op.properties.get("sym_name")
+            if isinstance(name, StringAttr):
+                if name.data in self.by_name:
+                    first = self.by_name[name.data].name
+                    raise VerifyException(f"@{name.data} is declared twice: {first}, {op.name}")
+                self.by_name[name.data] = op
+
+    def global_(self, name: str) -> GlobalOp:
+        """A global by name; VerifyException if there is none."""
+        op = self.by_name.get(name)
+        if not isinstance(op, GlobalOp):
+            raise VerifyException(f"no global is named @{name}")
+        return op
+
+    def channel(self, name: str) -> ChannelOp:
+        """A channel by name; VerifyException if there is none."""
+        op = self.by_name.get(name)
+        if not isinstance(op, ChannelOp):
+            raise VerifyException(f"no channel is named @{name}")
+        return op
+
+    def parameter(self, name: str) -> ScalarOp | TableOp:
+        """A launch parameter by name; VerifyException if there is none."""
+        op = self.by_name.get(name)
+        if not isinstance(op, ScalarOp | TableOp):
+            raise VerifyException(f"no launch parameter is named @{name}")
+        return op
+
+
+def verify_symbols(module: ModuleOp) -> None:
+    """Each use of a name agrees with its declaration. Raises VerifyException naming the op."""
+    symbols = Symbols(module)
+    for op in module.walk():
+        try:
+            _check_sizes(op, symbols)
+            for kind, check in CHECKS:
+                if isinstance(op, kind):
+                    check(op, symbols)
+        except VerifyException as error:
+            location = location_name(op)
+            at = f" at {location}" if location else ""
+            raise VerifyException(f"{op.name}{at}: {error}") from None
+
+
+def _check_sizes(op: Operation, symbols: Symbols) -> None:
+    """`#tg.sizes` names scalars."""
+    for result in op.results:
+        type_ = result.type
+        if isinstance(type_, TensorType) and isinstance(type_.encoding, SizesAttr):
+            for name in type_.encoding.names:
+                if not isinstance(symbols.by_name.get(name.data), ScalarOp):
+                    raise VerifyException(f"no launch scalar is named @{name.data}")
+
+
+def _check_get(op: GetOp, symbols: Symbols) -> None:
+    parameter = symbols.parameter(op.parameter_name)
+    if isinstance(parameter, TableOp) != (op.index is not None):
+        raise VerifyException(f"@{op.parameter_name} is a {parameter.name}: tables take an index")
+
+
+def _check_weight(op: WeightOp, symbols: Symbols) -> None:
+    weight = symbols.global_(op.global_name)
+    if weight.role.data not in STORED_ROLES:
+        raise VerifyException(f"@{op.global_name} is no weight but {weight.role.data}")
+    shape = weight.shape if op.layer is None else weight.shape[1:]
+    if tuple(op.result.type.get_shape()) != shape:
+        raise VerifyException(f"@{op.global_name} gives {list(shape)}, not {op.result.type}")
+
+
+def _check_index(name: str, symbols: Symbols) -> None:
+    index = symbols.global_(name)
+    if not isinstance(index.type, MemRefType | TensorType) or len(index.shape) != 1:
+        raise VerifyException(f"@{name} is no list of row numbers: {index.type}")
+    if index.type.element_type != i32:
+        raise VerifyException(f"row numbers are i32, not those of @{name}: {index.type}")
+
+
+def _check_embed(op: EmbedOp, symbols: Symbols) -> None:
+    _check_index(op.index_name, symbols)
+    table = symbols.global_(op.global_name)
+    width = table.type.k if isinstance(table.type, PackedType) else table.shape[-1]
+    if isinstance(table.type, PackedType) and table.type.order.data != "nk":
+        raise VerifyException(f"rows are taken from nk packings, not from {table.type}")
+    if op.result.type.get_shape()[1] != width:
+        raise VerifyException(f"rows of @{op.global_name} have {width} columns")
+
+
+def _check_take(op: TakeOp, symbols: Symbols) -> None:
+    _check_index(op.index_name, symbols)
+
+
+def _check_output(op: OutputOp, symbols: Symbols) -> None:
+    output = symbols.global_(op.global_name)
+    if output.role.data != "output":
+        raise VerifyException(f"@{op.global_name} is no output but {output.role.data}")
+    shape = op.x.type.get_shape()
+    if len(shape) != len(output.shape) or any(
+        n not in (DYNAMIC_INDEX, m) for n, m in zip(shape, output.shape, strict=True)
+    ):
+        raise VerifyException(f"{op.x.type} does not fit @{op.global_name}: {output.type}")
+
+
+def _check_rope(op: RopeOp, symbols: Symbols) -> None:
+    for name in (op.cos.string_value(), op.sin.string_value()):
+        shape = symbols.global_(name).shape
+        if len(shape) != 2 or shape[1] != op.rotated // 2:
+            raise VerifyException(f"@{name} has rows of {op.rotated // 2}, not {list(shape)}")
+
+
+def _check_cache(op: AttentionOp | KvAppendOp, symbols: Symbols) -> None:
+    columns = (op.q if isinstance(op, AttentionOp) else op.k).type.get_shape()[1]
+    for name in (op.k_cache_name, op.v_cache_name):
+        cache = symbols.global_(name)
+        if cache.role.data != "state":
+            raise VerifyException(f"@{name} is no state but {cache.role.data}")
+        shape = cache.shape if op.layer is None else cache.shape[1:]
+        if len(shape) != 4:
+            raise VerifyException(
+                f"@{name} is [layers x] sequences x KV heads x positions x head, not {cache.type}"
+            )
+        _, groups, _, head = shape
+        if isinstance(op, AttentionOp):
+            if (groups, head) != (op.kv_heads.data, columns // op.heads.data):
+                raise VerifyException(f"@{name} has {groups} KV heads of {head} values")
+        elif groups * head != columns:
+            raise VerifyException(f"@{name} takes {groups} x {head} columns, not {columns}")
+
+
+def _check_box(op: BoxOp, symbols: Symbols) -> None:
+    target = symbols.global_(op.global_name)
+    if isinstance(op, StoreOp) and target.role.data in (*STORED_ROLES, "input"):
+        raise VerifyException(f"@{op.global_name} is not written: its role is {target.role.data}")
+    element = element_of(op.slot)
+    if isinstance(target.type, PackedType):
+        _check_run(op, target.type, element)
+        return
+    if not isinstance(target.type, MemRefType):
+        raise VerifyException(f"@{op.global_name} has no bytes yet: {target.type}")
+    if target.type.element_type != element:
+        raise VerifyException(f"@{op.global_name} holds {target.type.element_type}, not {element}")
+    offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
+    if len(offsets) != len(target.shape):
+        raise VerifyException(f"@{op.global_name} has {len(target.shape)} axes, not {len(offsets)}")
+    for axis, (start, size, extent) in enumerate(zip(offsets, sizes, target.shape, strict=True)):
+        first = 0 if start == DYNAMIC_INDEX else start
+        if (size != DYNAMIC_INDEX and first + size > extent) or first > extent:
+            raise VerifyException(
+                f"axis {axis}: {size} from {first} on is not inside the {extent} of @"
+                f"{op.global_name}"
+            )
+
+
+def _check_run(op: BoxOp, packed: PackedType, element: Attribute) -> None:
+    """A run of a packed global: indices, format, extents."""
+    offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
+    if not isinstance(element, TileType) or not _same_format(element, packed):
+        raise VerifyException(f"@{op.global_name} holds {packed}, not {element}")
+    if len(offsets) != packed.index_rank:
+        raise VerifyException(f"{packed} takes {packed.index_rank} indices, not {len(offsets)}")
+    if packed.order.data == "nk":
+        limits, last = [packed.n], packed.n
+        if element.k != packed.k:
+            raise VerifyException(f"rows of {packed.k} do not fit rows of {element.k}")
+    else:
+        packing = packed.packing
+        limits, last = [packing.panels, packing.blocks], packing.blocks
+        if element.n > packed.panel.data:
+            raise VerifyException(f"a panel of {packed.panel.data} is not {element.n} wide")
+    limits = [packed.layers, *limits] if len(packed.shape) == 3 else limits
+    for start, limit in zip(offsets, limits, strict=True):
+        if start != DYNAMIC_INDEX and start >= limit:
+            raise VerifyException(f"index {start} is not below {limit}")
+    if sizes[0] != DYNAMIC_INDEX and max(offsets[-1], 0) + sizes[0] > last:
+        raise VerifyException(f"a run of {sizes[0]} is not inside the {last} of @{op.global_name}")
+
+
+def _same_format(tile: TileType, packed: PackedType) -> bool:
+    return (tile.format, tile.order) == (packed.format, packed.order)
+
+
+def _check_gather(op: GatherOp, symbols: Symbols) -> None:
+    _check_index(op.index_name, symbols)
+    source, element = symbols.global_(op.global_name), element_of(op.slot)
+    width = shape_of(op.slot)[1]
+    if isinstance(source.type, PackedType):
+        if not isinstance(element, TileType) or not _same_format(element, source.type):
+            raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
+        columns = source.type.k
+    else:
+        if not isinstance(source.type, MemRefType) or source.type.element_type != element:
+            raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
+        columns = source.shape[-1]
+    if len(source.shape) != 2 or columns != width:
+        raise VerifyException(f"@{op.global_name} has rows of {columns}, the slot of {width}")
+
+
+def _check_slot(op: SlotOp, symbols: Symbols) -> None:
+    channel = symbols.channel(op.channel_name)
+    _check_engine(op, channel, op.engine.data, isinstance(op, AcquireOp))
+    if channel.kind.data != "slot" or channel.slot_bytes is None:
+        raise VerifyException(f"@{op.channel_name} has no slots but is a {channel.kind.data}")
+    type_ = op.slot.type
+    assert isinstance(type_, MemRefType)
+    if type_.memory_space != channel.space:
+        raise VerifyException(f"@{op.channel_name} lies in {channel.space}, not {type_}")
+    if nbytes(type_) > channel.slot_bytes.data:
+        raise VerifyException(
+            f"{nbytes(type_)} bytes do not fit a slot of {channel.slot_bytes.data} of "
+            f"@{op.channel_name}"
+        )
+
+
+def _check_engine(op: Operation, channel: ChannelOp, engine: str, produces: bool) -> None:
+    """The producer acquires, commits, signals and sends; consumers wait, release and await."""
+    name = channel.channel_name
+    if produces and engine != channel.producer.data:
+        raise VerifyException(f"@{name} is filled by {channel.producer.data}, not by {engine}")
+    if not produces and engine not in channel.consumer_names:
+        raise VerifyException(f"{engine} is no consumer of @{name}")
+
+
+def _check_token(op: TokenOp, symbols: Symbols) -> None:
+    channel = symbols.channel(op.channel_name)
+    if channel.kind.data != "token":
+        raise VerifyException(f"@{op.channel_name} has no tokens but is a {channel.kind.data}")
+    assert isinstance(op, SignalOp | AwaitOp)
+    _check_engine(op, channel, op.engine.data, isinstance(op, SignalOp))
+
+
+def _check_scalar(op: SendOp | RecvOp, symbols: Symbols) -> None:
+    channel = symbols.channel(op.channel_name)
+    if channel.kind.data != "scalar":
+        raise VerifyException(f"@{op.channel_name} has no scalars but is a {channel.kind.data}")
+    if isinstance(op, SendOp):
+        _check_engine(op, channel, op.engine.data, True)
+
+
+CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
+    (GetOp, _check_get),
+    (WeightOp, _check_weight),
+    (EmbedOp, _check_embed),
+    (TakeOp, _check_take),
+    (OutputOp, _check_output),
+    (RopeOp, _check_rope),
+    ((AttentionOp, KvAppendOp), _check_cache),
+    (BoxOp, _check_box),
+    (GatherOp, _check_gather),
+    (SlotOp, _check_slot),
+    (TokenOp, _check_token),
+    ((SendOp, RecvOp), _check_scalar),
+)
+"""The check of each kind of op that names something."""
