@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="no whole number of blocks of 4"):
         Operand(np.zeros((6, 2), f32), 4)
     with pytest.raises(ValueError, match="does not fit"):
-        matmul(np.zeros((1, 2), f32), np.zeros((1, 3), f32), Operand(np.zeros((4, 2), f32)))
+        matmul(np.zeros((1, 2), f32), np.zeros((1, 5), f32), Operand(np.zeros((4, 2), f32)))
 
 
 def test_k_may_end_inside_a_block_and_blocks_become_operands() -> None:
