@@ -65,7 +65,7 @@ def run_opt(arguments: list[str], given: str) -> str:
     main: Callable[[list[str]], object] = opt.main
     out, said = io.StringIO(), io.StringIO()
     stdin = sys.stdin
-    sys.stdin = io.StringIO(given)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8")
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
             status = main(arguments)
