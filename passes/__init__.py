@@ -28,6 +28,12 @@ def late(module: str, name: str) -> Factory:
 
 # One line a pass: its name on the command line, its file, its class.
 PASSES: dict[str, Factory] = {
+    "canonicalise": late("canonicalise", "CanonicalisePass"),
+    "merge": late("merge", "MergePass"),
+    "fuse": late("fuse", "FusePass"),
+    "choose-formats": late("choose_formats", "ChooseFormatsPass"),
+    "choose-panels": late("choose_panels", "ChoosePanelsPass"),
+    "tile": late("tile", "TilePass"),
     "assign-engines": late("assign_engines", "AssignEnginesPass"),
     "channels": late("channels", "ChannelsPass"),
 }

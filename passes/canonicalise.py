@@ -1,0 +1,28 @@
+"""canonicalise: pure ops whose results nobody uses go -> only what the step needs is left."""
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.traits import is_side_effect_free
+
+from ..dialects.tg import GlobalOp
+from .symbols import used_symbols
+
+
+class CanonicalisePass(ModulePass):
+    """Erase unused pure ops, then weights and tables that nothing names."""
+
+    name = "canonicalise"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for inner in reversed(list(op.walk())):
+            unused = bool(inner.results) and all(r.first_use is None for r in inner.results)
+            if unused and inner.parent is not None and is_side_effect_free(inner):
+                inner.detach()
+                inner.erase()
+        used = used_symbols(op)
+        for inner in list(op.ops):
+            stored = isinstance(inner, GlobalOp) and inner.role.data in ("weight", "table")
+            if stored and inner.global_name not in used:
+                inner.detach()
+                inner.erase()

@@ -1,0 +1,161 @@
+"""fuse: graph ops -> one tg.fused region a kernel, each around an anchor.
+
+A matmul takes in the norm (and the row selection) before it and the elementwise ops behind it;
+attention and embedding stand alone; head-wise norms, rope and the KV append form one kernel. Regions
+with one anchor and one result leave `tile` nothing to decide but sizes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from ..dialects.tg import (
+    AttentionOp,
+    BinaryOp,
+    EmbedOp,
+    FusedOp,
+    KvAppendOp,
+    MatmulOp,
+    OutputOp,
+    RmsNormOp,
+    RopeOp,
+    SplitOp,
+    TakeOp,
+    UnaryOp,
+    WeightOp,
+    YieldOp,
+)
+from .located import location_text
+
+ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
+HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
+
+
+class FusePass(ModulePass):
+    """Group the ops of every block into kernels."""
+
+    name = "fuse"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for block in list(_graph_blocks(op)):
+            for matmul in [o for o in block.ops if isinstance(o, MatmulOp)]:
+                _enclose(block, _around(matmul), matmul)
+            heads = [o for o in block.ops if isinstance(o, HEADWISE)]
+            anchors = [o for o in heads if isinstance(o, KvAppendOp | RopeOp)]
+            if anchors:
+                _enclose(block, heads, anchors[-1])
+            for alone in [o for o in block.ops if isinstance(o, AttentionOp | EmbedOp)]:
+                _enclose(block, [alone], alone)
+
+
+def _graph_blocks(module: ModuleOp) -> Iterator[Block]:
+    """The blocks that hold graph ops: functions and loops."""
+    for op in module.walk():
+        if not isinstance(op, FusedOp):
+            for region in op.regions:
+                yield from region.blocks
+
+
+def _around(matmul: MatmulOp) -> list[Operation]:
+    """The matmul with its prologue and epilogue, in program order."""
+    kernel: list[Operation] = [matmul]
+    before = matmul.a.owner
+    if isinstance(before, RmsNormOp) and before.heads is None:
+        kernel.insert(0, before)
+        before = before.x.owner
+    if isinstance(before, TakeOp):
+        kernel.insert(0, before)
+    front = len(kernel)
+    following = matmul.next_op
+    while following is not None:
+        if _continues(following, kernel[front - 1 :]):
+            kernel.append(following)
+        following = following.next_op
+    while len(_leaving(kernel)) > 1:
+        kernel.pop()
+    last = _leaving(kernel)
+    if last:
+        use = last[0].get_user_of_unique_use()
+        if isinstance(use, OutputOp):
+            kernel.append(use)
+    return kernel
+
+
+def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
+    """Whether an elementwise op reads a value of the kernel, and nothing else made since its anchor."""
+    if not isinstance(op, ELEMENTWISE):
+        return False
+    inside = {result for member in kernel for result in member.results}
+    if not any(operand in inside for operand in op.operands):
+        return False
+    anchor = kernel[0]
+    return all(
+        operand in inside
+        or isinstance(operand.owner, WeightOp | Block)
+        or operand.owner.parent is not anchor.parent
+        or operand.owner.is_before_in_block(anchor)
+        for operand in op.operands
+    )
+
+
+def _leaving(kernel: Sequence[Operation]) -> list[SSAValue]:
+    """Values made from the last anchor on that are used outside."""
+    members = set(kernel)
+    anchor = next(i for i, op in enumerate(kernel) if isinstance(op, MatmulOp))
+    return [
+        result
+        for op in kernel[anchor:]
+        for result in op.results
+        if any(use.operation not in members for use in result.uses)
+    ]
+
+
+def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> None:
+    """Put the ops into one tg.fused where the last of them stood. Ops before the anchor that others
+    read too (a norm of several matmuls) are copied; parameters always are."""
+    members = list(kernel)
+    inside = set(members)
+    last = members[-1]
+    body = Block()
+    copies: dict[SSAValue, SSAValue] = {}
+    leaving = [
+        result
+        for op in members
+        for result in op.results
+        if not isinstance(op, RmsNormOp | TakeOp) or op is named or isinstance(named, HEADWISE)
+        if any(use.operation not in inside for use in result.uses)
+    ]
+    for op in members:
+        for operand in op.operands:
+            if isinstance(operand.owner, WeightOp) and operand not in copies:
+                weight = operand.owner.clone()
+                weight.location = operand.owner.location
+                body.add_op(weight)
+                copies[operand] = weight.result
+                weight.result.name_hint = operand.name_hint
+        copy = op.clone(copies)
+        copy.location = op.location
+        body.add_op(copy)
+        for old, new in zip(op.results, copy.results, strict=True):
+            copies[old] = new
+            new.name_hint = old.name_hint
+    body.add_op(YieldOp(*(copies[value] for value in leaving)))
+    label = location_text(named.location) or named.name
+    fused = FusedOp(label, [value.type for value in leaving], Region(body))
+    fused.location = named.location
+    block.insert_op_before(fused, last)
+    for old, new in zip(leaving, fused.parts, strict=True):
+        new.name_hint = old.name_hint
+        old.replace_uses_with_if(new, lambda use: use.operation not in inside)
+    for op in reversed(members):
+        weights = [o.owner for o in op.operands if isinstance(o.owner, WeightOp)]
+        if all(result.first_use is None for result in op.results):
+            op.detach()
+            op.erase()
+            for weight in weights:
+                if weight.result.first_use is None and weight.parent is not None:
+                    weight.detach()
+                    weight.erase()

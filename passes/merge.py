@@ -1,0 +1,170 @@
+"""merge: matmuls of one left operand -> one matmul with their weights side by side, and a split.
+
+    %q = tg.matmul %n, %wq      %k = tg.matmul %n, %wk      ->  %qk = tg.matmul %n, %wqk
+                                                                %q, %k = tg.split %qk [..]
+
+Biases merge with their weights. The merged parameter is a recipe: `concat` of the parts' recipes.
+"""
+
+from collections import defaultdict
+from os.path import commonprefix
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from ..backend.formats import parse_recipe
+from ..dialects.locations import named
+from ..dialects.lowbit import PackedType
+from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, SplitOp, WeightOp
+from .located import location_text
+from .symbols import globals_of
+
+
+def joined_name(names: list[str]) -> str:
+    """`attn_q, attn_k, attn_v` -> `attn_qkv`; `ffn_gate, ffn_up` -> `ffn_gate_up`."""
+    head = commonprefix(names)
+    head = head[: head.rfind("_") + 1]
+    suffix = commonprefix([name[::-1] for name in names])[::-1]
+    suffix = suffix[suffix.find("_") :] if "_" in suffix else ""
+    parts = [name[len(head) : len(name) - len(suffix)] for name in names]
+    return head + ("" if all(len(p) == 1 for p in parts) else "_").join(parts) + suffix
+
+
+def joined_type(types: list[Attribute]) -> Attribute | None:
+    """The type of parameters side by side along their last axis, or None if they do not match."""
+    first = types[0]
+    if isinstance(first, PackedType):
+        packed = [t for t in types if isinstance(t, PackedType)]
+        keys = {(t.get_shape()[:-1], t.format, t.order) for t in packed}
+        if len(packed) < len(types) or len(keys) > 1:
+            return None
+        shape = (*first.get_shape()[:-1], sum(t.n for t in packed))
+        return PackedType(shape, first.format.data, first.order.data)
+    if not isinstance(first, TensorType | MemRefType):
+        return None
+    shaped = [t for t in types if isinstance(t, TensorType | MemRefType)]
+    same = {(type(t), t.element_type, tuple(t.get_shape()[:-1])) for t in shaped}
+    if len(shaped) < len(types) or len(same) > 1:
+        return None
+    shape = (*first.get_shape()[:-1], sum(t.get_shape()[-1] for t in shaped))
+    if isinstance(first, MemRefType):
+        return MemRefType(first.element_type, shape, memory_space=first.memory_space)
+    return TensorType(first.element_type, shape)
+
+
+def joined_location(ops: list[Operation]) -> Attribute:
+    """The location of one op that stands for several."""
+    names = [location_text(op.location) for op in ops]
+    head = names[0].rsplit(".", 1)[0] + "." if "." in names[0] else ""
+    if not all(name.startswith(head) for name in names) or not all(names):
+        return ops[0].location
+    return named(head + joined_name([name[len(head) :] for name in names]))
+
+
+class MergePass(ModulePass):
+    """One matmul where several read the same rows: q, k and v; gate and up."""
+
+    name = "merge"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        known = globals_of(op)
+        for block in [b for o in op.walk() for r in o.regions for b in r.blocks]:
+            for matmuls in _groups(block):
+                _merge(known, matmuls)
+
+
+def _groups(block: Block) -> list[list[MatmulOp]]:
+    """Matmuls of a block by left operand and layer, those with a parameter on the right."""
+    found: defaultdict[tuple[SSAValue, SSAValue | None], list[MatmulOp]] = defaultdict(list)
+    for op in block.ops:
+        if isinstance(op, MatmulOp) and isinstance(op.w.owner, WeightOp):
+            found[op.a, op.w.owner.layer].append(op)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _bias(matmul: MatmulOp) -> BinaryOp | None:
+    """The addition of a parameter that is the only user of a matmul."""
+    use = matmul.result.get_user_of_unique_use()
+    if isinstance(use, BinaryOp) and use.op.data == "add" and isinstance(use.y.owner, WeightOp):
+        return use
+    return None
+
+
+def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
+    """Rewrite one group, if its parameters have one format."""
+    reads = [matmul.w for matmul in matmuls]
+    weight = _joined(known, reads)
+    if weight is None:
+        return
+    first = matmuls[0]
+    block = first.parent
+    assert block is not None
+    merged = MatmulOp(first.a, weight.result)
+    merged.location = joined_location(list[Operation](matmuls))
+    block.insert_ops_before([weight, merged], first)
+    value: SSAValue = merged.result
+    olds: list[SSAValue] = [matmul.result for matmul in matmuls]
+    biases = [_bias(matmul) for matmul in matmuls]
+    adds = [bias for bias in biases if bias is not None]
+    if len(adds) == len(matmuls):
+        bias = _joined(known, [add.y for add in adds])
+        if bias is not None:
+            add = BinaryOp("add", value, bias.result)
+            add.location = joined_location(list[Operation](adds))
+            block.insert_ops_before([bias, add], first)
+            value = add.result
+            olds = [add.result for add in adds]
+            reads += [add.y for add in adds]
+    split = SplitOp(value, [_columns(matmul) for matmul in matmuls])
+    split.location = merged.location
+    block.insert_op_before(split, first)
+    for old, part in zip(olds, split.parts, strict=True):
+        part.name_hint = old.name_hint
+        old.replace_all_uses_with(part)
+    if olds[0] is not first.result:
+        for add in adds:
+            add.detach()
+            add.erase()
+    for matmul in matmuls:
+        matmul.detach()
+        matmul.erase()
+    for value in reads:
+        if value.first_use is None and isinstance(value.owner, WeightOp):
+            value.owner.detach()
+            value.owner.erase()
+
+
+def _columns(matmul: MatmulOp) -> int:
+    """Columns of a matmul's result."""
+    assert isinstance(matmul.result.type, TensorType)
+    return matmul.result.type.get_shape()[1]
+
+
+def _joined(known: dict[str, GlobalOp], values: list[SSAValue]) -> WeightOp | None:
+    """Declare the parameters side by side; the op that reads them, or None if they do not match."""
+    reads = [value.owner for value in values]
+    weights = [read for read in reads if isinstance(read, WeightOp)]
+    olds = [known[weight.global_name] for weight in weights]
+    type_ = joined_type([old.type for old in olds])
+    result = joined_type([value.type for value in values])
+    recipes = [old.recipe.data for old in olds if old.recipe is not None]
+    layers = {weight.layer for weight in weights}
+    if type_ is None or result is None or len(recipes) < len(olds) or len(layers) > 1:
+        return None
+    name = joined_name([old.global_name for old in olds])
+    recipe = str(parse_recipe(f"concat({', '.join(recipes)})"))
+    declared = GlobalOp(olds[0].role.data, name, type_, recipe)
+    declared.location = joined_location(list[Operation](olds))
+    parent = olds[0].parent
+    assert parent is not None
+    parent.insert_op_before(declared, olds[0])
+    for old in olds:
+        old.detach()
+        old.erase()
+    known[name] = declared
+    weight = WeightOp(name, result, weights[0].layer)
+    weight.location = joined_location(list[Operation](weights))
+    weight.result.name_hint = name
+    return weight

@@ -1,0 +1,183 @@
+"""tile: one kernel after another -> one sequential program of loops over tiles.
+
+Whole tensors become regions of hbm, each kernel a nest of loops on buffers. The sizes come from a
+search over all kernels of the program at once (search.py); the loops from a file for each kind of
+kernel. Rows are the packed batch of a ragged step, so one program serves every batch and length.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import arith, func, scf
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, UnknownLoc, i64
+from xdsl.ir import Block, Operation, Region
+from xdsl.passes import ModulePass
+
+from ...backend.machine import load_machine
+from ...dialects.tg import FusedOp, GlobalOp, OutputOp, WeightOp
+from ..located import PassError, located
+from ..policy import policy_of
+from ..symbols import entry_function, globals_of, scalars_of, tables_of
+from .attention import Attention, emit_attention
+from .emitter import Emitter, Index
+from .kernels import Description, Surroundings, describe
+from .linear import Linear, emit_linear
+from .plan import shape_of_kernel
+from .regions import assign_regions
+from .rows import Embedding, Heads, emit_embedding, emit_heads
+from .search import Plan, Tile, search
+from .shapes import Kernel
+
+__all__ = ["TilePass"]
+
+
+@dataclass(frozen=True)
+class TilePass(ModulePass):
+    """Choose a tile for every kernel and write the tile program."""
+
+    name = "tile"
+
+    machine: str = "tw-1"
+    """Name of a machine, or the path of its description."""
+    kv_block: int | None = None
+    """Positions that attention treats at once, a power of two; it decides the bits of the result. By
+    default the fastest that fits."""
+    most_kv_block: int = 1 << 8
+    """The largest KV block to try."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
+            raise PassError(f"kv-block: found {self.kv_block}, wanted a power of two")
+        machine = load_machine(self.machine)
+        function = entry_function(op)
+        policy = policy_of(op)
+        extents = _extents(op)
+        tables = tables_of(op)
+        regions = assign_regions(function.body.block, policy, extents)
+        around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
+        kernels: dict[FusedOp, Description] = {}
+        shapes: list[Kernel] = []
+        for kernel, repeats in _kernels(function.body.block, 1):
+            described = describe(kernel, around)
+            kernels[kernel] = described
+            label = kernel.label.data
+            shapes.append(
+                shape_of_kernel(
+                    label,
+                    described,
+                    policy,
+                    extents,
+                    repeats,
+                    self.kv_block,
+                    self.most_kv_block,
+                )
+            )
+        plan = search(machine, shapes)
+        for name, type_ in regions.types.items():
+            declared = GlobalOp("scratch", name, type_)
+            op.body.block.insert_op_before(declared, function)
+        _record_kv_block(op, kernels, plan)
+        body = Block()
+        emitter = Emitter(body, function.location)
+        _emit(emitter, function.body.block, kernels, plan, [])
+        emitter.location = function.location
+        emitter.add(func.ReturnOp())
+        function.detach_region(function.body)
+        function.add_region(Region(body))
+
+
+def _extents(module: ModuleOp) -> dict[str, int]:
+    """The most rows by launch parameter, and the longest context."""
+    scalars, tables = scalars_of(module), tables_of(module)
+    for name in ("rows", "logit_rows"):
+        if name not in scalars:
+            raise PassError(f"the module has no launch parameter @{name}; declare it by tg.scalar")
+    for name in ("row_start", "q_len", "kv_len"):
+        if name not in tables:
+            raise PassError(
+                f"the module has no launch parameters @{name}; declare them by tg.table"
+            )
+    caches = [g for g in globals_of(module).values() if g.role.data == "state"]
+    context = max((g.shape[-2] for g in caches), default=1)
+    extents = {name: max(scalars[name].hi.data, 1) for name in ("rows", "logit_rows")}
+    return extents | {"q_len": max(tables["q_len"].hi.data, 1), "context": context}
+
+
+def _kernels(block: Block, repeats: int) -> Iterator[tuple[FusedOp, int]]:
+    """Every kernel with how often a step runs it."""
+    for op in block.ops:
+        if isinstance(op, FusedOp):
+            yield op, repeats
+        elif isinstance(op, scf.ForOp):
+            yield from _kernels(op.body.block, repeats * _trips(op))
+
+
+def _constant(op: Operation) -> int | None:
+    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
+        return op.value.value.data
+    return None
+
+
+def _trips(loop: scf.ForOp) -> int:
+    """Trips of a loop of layers, which are constant."""
+    bounds = [
+        _constant(v.owner) if isinstance(v.owner, Operation) else None
+        for v in (loop.lb, loop.ub, loop.step)
+    ]
+    if bounds[0] != 0 or bounds[2] != 1 or bounds[1] is None:
+        raise PassError(f"{located(loop)}: wanted a loop from 0 by 1 to a constant, found {bounds}")
+    return bounds[1]
+
+
+def _record_kv_block(module: ModuleOp, kernels: dict[FusedOp, Description], plan: Plan) -> None:
+    """Note the choice that decides bits where every later level and the image can read it."""
+    blocks = {
+        plan.tiles[kernel.label.data].depth
+        for kernel, described in kernels.items()
+        if isinstance(described, Attention)
+    }
+    if len(blocks) > 1:
+        raise PassError(
+            f"attention kernels with KV blocks {sorted(blocks)}; wanted one: set kv-block"
+        )
+    for block in blocks:
+        module.attributes["tw.kv_block"] = IntegerAttr(block, i64)
+
+
+def _emit(
+    e: Emitter,
+    block: Block,
+    kernels: dict[FusedOp, Description],
+    plan: Plan,
+    layer: list[Index],
+) -> None:
+    """Write the kernels of a block in order; loops of layers stay loops."""
+    for op in block.ops:
+        match op:
+            case FusedOp():
+                e.location = op.location
+                _emit_kernel(e, kernels[op], plan.tiles[op.label.data], layer)
+            case scf.ForOp():
+                e.location = op.location
+                with e.loop(_trips(op), "l") as counter:
+                    _emit(e, op.body.block, kernels, plan, [counter])
+                    e.location = op.location
+            case WeightOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
+                pass
+            case OutputOp():
+                raise PassError(f"{located(op)}: an output stands outside of a kernel; run fuse")
+            case _:
+                raise PassError(f"{located(op)}: no kernel holds it; run fuse before tile")
+
+
+def _emit_kernel(e: Emitter, kernel: Description, size: Tile, layer: list[Index]) -> None:
+    match kernel:
+        case Linear():
+            emit_linear(e, kernel, size, layer)
+        case Attention():
+            emit_attention(e, kernel, size, layer)
+        case Heads():
+            emit_heads(e, kernel, size, layer)
+        case Embedding():
+            emit_embedding(e, kernel, size)

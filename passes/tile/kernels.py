@@ -1,0 +1,268 @@
+"""tg.fused -> the plain description of its kernel that search and emission work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import AnyFloat, MemRefType, f32
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects.lowbit import PackedType
+from ...dialects.tg import (
+    AttentionOp,
+    BinaryOp,
+    EmbedOp,
+    FusedOp,
+    GlobalOp,
+    KvAppendOp,
+    MatmulOp,
+    OutputOp,
+    RmsNormOp,
+    RopeOp,
+    SplitOp,
+    TakeOp,
+    UnaryOp,
+    WeightOp,
+    YieldOp,
+)
+from ..located import PassError, located
+from ..policy import Policy
+from .activations import ACTIVATIONS
+from .attention import Attention
+from .linear import Linear, Step
+from .norm import Norm
+from .regions import Regions
+from .rows import Embedding, Heads, Part, Rope
+
+CACHE_AXES = 5
+"""Axes of a cache with layers: layer, sequence, KV head, position, head dimension."""
+
+Description = Linear | Attention | Heads | Embedding
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a kernel's meaning depends on beside its body."""
+
+    globals: dict[str, GlobalOp]
+    regions: Regions
+    policy: Policy
+    batch: int
+
+    def element(self, name: str) -> AnyFloat:
+        """Element type of a region or global of rows."""
+        type_ = self.regions.types.get(name)
+        if type_ is None:
+            declared = self.globals[name].type
+            assert isinstance(declared, MemRefType)
+            type_ = declared
+        assert isinstance(type_.element_type, AnyFloat)
+        return type_.element_type
+
+    def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
+        """The packed type of a parameter."""
+        type_ = self.globals[weight.global_name].type
+        if not isinstance(type_, PackedType):
+            raise PassError(
+                f"{located(weight)}: @{weight.global_name} is {type_}; wanted a packed parameter: "
+                "run choose-formats and choose-panels first"
+            )
+        return type_
+
+
+def describe(kernel: FusedOp, around: Surroundings) -> Description:
+    """The kernel of a region. Raises PassError for a region no kernel exists for, naming the op."""
+    ops = [op for op in kernel.body.block.ops if not isinstance(op, WeightOp | YieldOp)]
+    match ops:
+        case [EmbedOp() as embed]:
+            output = around.regions.names[kernel.parts[0]]
+            return Embedding(
+                embed.global_name, around.packed(embed), embed.index_name, output, "rows"
+            )
+        case [AttentionOp() as attention]:
+            return _attention(kernel, attention, around)
+        case _ if any(isinstance(op, MatmulOp) for op in ops):
+            return _linear(kernel, ops, around)
+        case _:
+            return _heads(kernel, ops, around)
+
+
+def _unsupported(op: Operation) -> PassError:
+    return PassError(
+        f"{located(op)}: no kernel takes it; wanted a matmul with norm and elementwise epilogue, "
+        "attention, an embedding, or head-wise norm, rope and KV append"
+    )
+
+
+def _norm(op: RmsNormOp) -> Norm:
+    gamma = op.gamma.owner
+    if not isinstance(gamma, WeightOp):
+        raise _unsupported(op)
+    return Norm(gamma.global_name, gamma.layer is not None, op.eps.value.data)
+
+
+def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attention:
+    columns = op.q.type.get_shape()[1]
+    output = around.regions.names[kernel.parts[0]]
+    query = around.regions.names[op.q]
+    return Attention(
+        query=query,
+        output=output,
+        keys=op.k_cache_name,
+        values=op.v_cache_name,
+        layered=op.layer is not None,
+        batch=around.batch,
+        heads=op.heads.data,
+        kv_heads=op.kv_heads.data,
+        head=columns // op.heads.data,
+        scale=op.scale.value.data,
+        operand=around.element(query),
+        cache=around.element(op.k_cache_name),
+        result=around.element(output),
+    )
+
+
+def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Linear:
+    anchor = next(op for op in ops if isinstance(op, MatmulOp))
+    weight = anchor.w.owner
+    if not isinstance(weight, WeightOp):
+        raise _unsupported(anchor)
+    norm, index, source = None, None, anchor.a
+    if isinstance(source.owner, RmsNormOp):
+        norm, source = _norm(source.owner), source.owner.x
+    count = "rows"
+    if isinstance(source.owner, TakeOp):
+        index, source, count = source.owner.index_name, source.owner.x, "logit_rows"
+    last = ops[-1]
+    if isinstance(last, OutputOp):
+        output = last.global_name
+    else:
+        output = around.regions.names[kernel.parts[0]]
+    region = around.regions.names[source]
+    return Linear(
+        source=region,
+        source_element=around.element(region),
+        index=index,
+        count=count,
+        norm=norm,
+        operand=around.policy.operand,
+        weight=weight.global_name,
+        packed=around.packed(weight),
+        steps=_steps(anchor, ops[ops.index(anchor) + 1 :], around),
+        output=output,
+        result=around.element(output),
+    )
+
+
+def _steps(anchor: MatmulOp, ops: Sequence[Operation], around: Surroundings) -> list[Step]:
+    """The epilogue. Values are numbered as `Step` says."""
+    numbers: dict[SSAValue, int] = {anchor.result: 0}
+    steps: list[Step] = []
+
+    def add(step: Step, value: SSAValue) -> None:
+        steps.append(step)
+        numbers[value] = len(steps)
+
+    for op in ops:
+        match op:
+            case OutputOp():
+                continue
+            case UnaryOp() if op.x in numbers and op.f.data in ACTIVATIONS:
+                add(Step("unary", numbers[op.x], op.f.data), op.result)
+            case SplitOp() if op.x in numbers and len(op.parts) == 2 and op.group is not None:
+                for number, part in enumerate(op.parts):
+                    add(Step("half", numbers[op.x], other=number), part)
+            case BinaryOp():
+                x, y = (op.y, op.x) if op.x not in numbers and op.op.data != "sub" else (op.x, op.y)
+                if x not in numbers:
+                    raise _unsupported(op)
+                fn, value = op.op.data, numbers[x]
+                if y in numbers:
+                    add(Step("binary", value, fn, other=numbers[y]), op.result)
+                elif isinstance(y.owner, WeightOp):
+                    weight = y.owner
+                    layered = weight.layer is not None
+                    add(Step("vector", value, fn, weight.global_name, layered), op.result)
+                elif y in around.regions.names:
+                    add(Step("tensor", value, fn, around.regions.names[y]), op.result)
+                else:
+                    raise _unsupported(op)
+            case _:
+                raise _unsupported(op)
+    return steps
+
+
+def _heads(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> Heads:
+    """Follow each value that leaves the kernel back to the rows it comes from."""
+    columns: dict[SSAValue, tuple[SSAValue, int]] = {}
+    for op in ops:
+        match op:
+            case SplitOp() if op.group is None:
+                start = 0
+                for part, width in zip(op.parts, op.columns, strict=True):
+                    columns[part] = (op.x, start)
+                    start += width
+            case RmsNormOp() | RopeOp() | KvAppendOp():
+                pass
+            case _:
+                raise _unsupported(op)
+    parts: list[Part] = []
+    appends = [op for op in ops if isinstance(op, KvAppendOp)]
+    heads = max((op.heads.data for op in ops if isinstance(op, RopeOp)), default=1)
+    ends: list[tuple[SSAValue, str | None, str | None]] = [
+        (inner, around.regions.names[outer], None)
+        for inner, outer in zip(kernel.yielded, kernel.parts, strict=True)
+    ]
+    for append in appends:
+        ends.append((append.k, None, append.k_cache_name))
+        ends.append((append.v, None, append.v_cache_name))
+    for value, output, cache in ends:
+        parts.append(_part(value, output, cache, columns, heads, around))
+    return Heads(parts, around.batch)
+
+
+def _part(
+    value: SSAValue,
+    output: str | None,
+    cache: str | None,
+    columns: dict[SSAValue, tuple[SSAValue, int]],
+    heads: int,
+    around: Surroundings,
+) -> Part:
+    norm, rope = None, None
+    width = value.type.get_shape()[1]  # pyright: ignore[reportAttributeAccessIssue]
+    if cache is not None:
+        declared = around.globals[cache].type
+        assert isinstance(declared, MemRefType)
+        heads = declared.get_shape()[-3]
+    if isinstance(op := value.owner, RopeOp):
+        rope, heads, value = (
+            Rope(op.cos.string_value(), op.sin.string_value(), op.rotated),
+            op.heads.data,
+            op.x,
+        )
+    if isinstance(op := value.owner, RmsNormOp):
+        if op.heads is not None:
+            heads = op.heads.data
+        norm, value = _norm(op), op.x
+    source, column = columns.get(value, (value, 0))
+    if source not in around.regions.names:
+        owner = source.owner
+        raise _unsupported(owner) if isinstance(owner, Operation) else PassError("a bare argument")
+    region = around.regions.names[source]
+    if around.element(region) != f32:
+        raise PassError(f"@{region} holds {around.element(region)}; head-wise kernels read f32")
+    name = output if output is not None else cache
+    assert name is not None
+    layered = cache is not None and len(around.globals[cache].shape) == CACHE_AXES
+    return Part(
+        source=region,
+        column=column,
+        heads=heads,
+        head=width // heads,
+        norm=norm,
+        rope=rope,
+        output=output,
+        cache=cache,
+        layered=layered,
+        element=around.element(name),
+    )

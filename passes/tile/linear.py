@@ -1,0 +1,201 @@
+"""A matmul kernel -> tile loops: rows resident, weights streamed panel by panel, epilogue a panel at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from xdsl.dialects.builtin import Float32Type, MemRefType
+from xdsl.ir import Attribute, SSAValue
+
+from ...backend.formats import Packing
+from ...dialects import tile
+from ...dialects.lowbit import PackedType, TileType
+from ...dialects.spaces import SPM
+from .activations import ACTIVATIONS
+from .emitter import Emitter, Index
+from .norm import Norm, emit_norm
+from .search import Tile
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op of an epilogue. Values are numbered: 0 is the matmul's result, step i gives i + 1.
+
+    `vector`: value fn @name, one element a column. `tensor`: value fn the rows of region @name.
+    `unary`: fn(value). `binary`: value fn other. `half`: the first or second half of the columns.
+    """
+
+    kind: Literal["vector", "tensor", "unary", "binary", "half"]
+    value: int
+    fn: str = ""
+    name: str = ""
+    layered: bool = False
+    other: int = 0
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What the emission needs of one matmul kernel."""
+
+    source: str
+    """The region whose rows are multiplied."""
+    source_element: Attribute
+    index: str | None
+    """Rows are picked by the indices in this region, or taken in order."""
+    count: str
+    """The launch parameter that counts the rows."""
+    norm: Norm | None
+    operand: Attribute
+    """Element type of the matrix unit's left operand."""
+    weight: str
+    packed: PackedType
+    steps: Sequence[Step]
+    output: str
+    result: Attribute
+
+    @property
+    def halved(self) -> bool:
+        """Whether the epilogue leaves half of the columns."""
+        return any(step.kind == "half" for step in self.steps)
+
+    @property
+    def through_vector(self) -> bool:
+        """Whether the rows pass through the vector unit before the matmul."""
+        return self.norm is not None or self.source_element != self.operand
+
+    @property
+    def packing(self) -> Packing:
+        """The packing of one layer."""
+        return self.packed.packing
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A block of rows being worked on: tile sizes, layer, the first row and how many there are."""
+
+    size: Tile
+    layer: Sequence[Index]
+    first: Index
+    count: Index
+
+
+def emit_linear(e: Emitter, kernel: Linear, size: Tile, layer: Sequence[Index]) -> None:
+    """A loop over row blocks; in it one over full panels, and the narrower last panel behind it."""
+    packing = kernel.packing
+    full = packing.n // packing.panel
+    total = e.scalar(kernel.count)
+    with e.loop(e.blocks(total, size.rows), "i") as i:
+        first = e.times(i, size.rows)
+        count = e.least(size.rows, e.minus(total, first))
+        block = Rows(size, layer, first, count)
+        operand = _operand(e, kernel, block)
+        if full:
+            with e.loop(full, "n") as n:
+                _panel(e, kernel, block, operand, n, packing.panel)
+        if packing.n % packing.panel:
+            _panel(e, kernel, block, operand, full, packing.n % packing.panel)
+
+
+def _operand(e: Emitter, kernel: Linear, block: Rows) -> SSAValue:
+    """The block of rows as the matrix unit reads it, [rows, K padded to whole blocks]."""
+    size, first, count = block.size, block.first, block.count
+    k = kernel.packing.k
+    padded = kernel.packing.blocks * kernel.packing.spec.block
+    direct = not kernel.through_vector
+    columns = padded if direct else k
+    element = kernel.operand if direct else kernel.source_element
+    ring = "operand" if direct else "rows"
+    rows = e.buffer((size.rows, columns), element, "x", ring)
+    part = e.part(rows, [0, 0], [size.rows, k])
+    if kernel.index is None:
+        e.load(kernel.source, [first, 0], [count, k], part)
+    else:
+        e.add(tile.GatherOp(kernel.source, kernel.index, first, e.value(count), part))
+    if direct:
+        return rows
+    operand = e.buffer((size.rows, padded), kernel.operand, "a", "normed")
+    target = e.part(operand, [0, 0], [size.rows, k])
+    if kernel.norm is None:
+        e.vec("id", part, to=target, rows=count)
+    else:
+        emit_norm(e, kernel.norm, block.layer, part, target, count)
+    return operand
+
+
+def _panel(
+    e: Emitter,
+    kernel: Linear,
+    block: Rows,
+    operand: SSAValue,
+    panel: Index,
+    columns: int,
+) -> None:
+    """One panel of the result: `columns` of them, beginning at panel times the panel width."""
+    packing, size, count = kernel.packing, block.size, block.count
+    sums = e.sums((size.rows, columns), "sums", "sums")
+    deep = size.depth * packing.spec.block
+    last = packing.panels - 1
+    stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
+    with e.loop(-(-packing.blocks // size.depth), "k") as k:
+        element = TileType.of(kernel.packed, deep, stride)
+        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
+        slot.result.name_hint = "w"
+        leading = block.layer if len(kernel.packed.get_shape()) == 3 else []
+        e.load(
+            kernel.weight,
+            [*leading, panel, e.times(k, size.depth)],
+            [size.depth],
+            slot.result,
+        )
+        start = e.times(k, deep)
+        part = e.part(operand, [0, start], [size.rows, deep])
+        depth = None
+        if packing.k % packing.spec.block:
+            depth = e.least(deep, e.minus(packing.k, start))
+        e.matmul(part, slot.result, sums, count, depth=depth)
+    kept = columns // 2 if kernel.halved else columns
+    step = packing.panel // 2 if kernel.halved else packing.panel
+    out = e.buffer((size.rows, kept), kernel.result, "out", "out")
+    where = e.times(panel, step)
+    _epilogue(e, kernel, block, sums, out, panel, where)
+    e.store(out, kernel.output, [block.first, where], [count, kept])
+
+
+def _epilogue(
+    e: Emitter,
+    kernel: Linear,
+    block: Rows,
+    sums: SSAValue,
+    out: SSAValue,
+    panel: Index,
+    where: Index,
+) -> None:
+    """The steps in order; the last writes the output slot, the others buffers of the unit's own."""
+    size, count = block.size, block.count
+    values = [sums]
+    if not kernel.steps:
+        e.vec("id", sums, to=out, rows=count)
+    for number, step in enumerate(kernel.steps):
+        x = values[step.value]
+        columns = tile.shape_of(x)[1]
+        if step.kind == "half":
+            half = columns // 2
+            values.append(e.part(x, [0, step.other * half], [size.rows, half]))
+            continue
+        last = number == len(kernel.steps) - 1
+        to = out if last else e.buffer((size.rows, columns), Float32Type(), "v")
+        if step.kind == "unary":
+            ACTIVATIONS[step.fn][0](e, x, to, count)
+        else:
+            other = values[step.other]
+            if step.kind == "vector":
+                other = e.buffer((1, columns), Float32Type(), step.name, "vector")
+                start = e.times(panel, kernel.packing.panel)
+                leading = list(block.layer) if step.layered else []
+                box = [*(1 for _ in leading), columns]
+                e.load(step.name, [*leading, start], box, other)
+            elif step.kind == "tensor":
+                other = e.buffer((size.rows, columns), Float32Type(), "r", "residual")
+                e.load(step.name, [block.first, where], [count, columns], other)
+            e.vec("id", x, op=(step.fn, other), to=to, rows=count)
+        values.append(to)

@@ -1,0 +1,123 @@
+"""Where the tensors between kernels live: a scratch region each, updated in place where that is safe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import AnyFloat, MemRefType, TensorType, f32
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...dialects.spaces import HBM
+from ...dialects.tg import AttentionOp, BinaryOp, FusedOp, MatmulOp, SizesAttr
+from ..located import PassError, located
+from ..policy import Policy
+
+
+@dataclass
+class Regions:
+    """Name of the region of every tensor that leaves a kernel, and the regions' types."""
+
+    names: dict[SSAValue, str] = field(default_factory=lambda: dict[SSAValue, str]())
+    types: dict[str, MemRefType] = field(default_factory=lambda: dict[str, MemRefType]())
+
+
+def assign_regions(block: Block, policy: Policy, rows: Mapping[str, int]) -> Regions:
+    """Regions of all tensors of a function's body; `rows` gives the most rows by parameter name.
+
+    A loop's tensor stays in one region: the yielded tensor must come from an update in place.
+    """
+    regions = Regions()
+    _assign(block, policy, rows, regions)
+    return regions
+
+
+def _assign(block: Block, policy: Policy, rows: Mapping[str, int], regions: Regions) -> None:
+    for op in block.ops:
+        match op:
+            case FusedOp():
+                updated = _updated(op, regions)
+                for value in op.parts:
+                    if updated is not None:
+                        regions.names[value] = regions.names[updated]
+                    else:
+                        regions.names[value] = _new(value, op, policy, rows, regions)
+            case scf.ForOp():
+                _assign_loop(op, policy, rows, regions)
+            case _:
+                pass
+
+
+def _assign_loop(
+    loop: scf.ForOp, policy: Policy, rows: Mapping[str, int], regions: Regions
+) -> None:
+    body = loop.body.block
+    inits = list(loop.iter_args)
+    for argument, init in zip(body.args[1:], inits, strict=True):
+        if any(use.operation is not loop for use in init.uses):
+            raise PassError(
+                f"{located(loop)}: a tensor that a loop of layers updates is read elsewhere; "
+                "give the loop a tensor of its own"
+            )
+        regions.names[argument] = regions.names[init]
+    _assign(body, policy, rows, regions)
+    last = body.last_op
+    assert isinstance(last, scf.YieldOp), "a verified loop ends with scf.yield"
+    for argument, value, result in zip(body.args[1:], last.operands, loop.results, strict=True):
+        if regions.names.get(value) != regions.names[argument]:
+            raise PassError(
+                f"{located(loop)}: the loop's next tensor is made by `{located(_owner(value))}`, not "
+                "by an update of the tensor it began with; end the layer with an addition to it"
+            )
+        regions.names[result] = regions.names[argument]
+
+
+def _owner(value: SSAValue) -> Operation | None:
+    return value.owner if isinstance(value.owner, Operation) else None
+
+
+def _updated(kernel: FusedOp, regions: Regions) -> SSAValue | None:
+    """The tensor from outside that the kernel's last op adds to, if nothing reads it later."""
+    if len(kernel.parts) != 1 or not isinstance(last := kernel.yielded[0].owner, BinaryOp):
+        return None
+    for operand in (last.x, last.y):
+        outside = operand in regions.names and operand.type == kernel.parts[0].type
+        if outside and all(_done(use.operation, kernel) for use in operand.uses):
+            return operand
+    return None
+
+
+def _done(user: Operation, kernel: FusedOp) -> bool:
+    """Whether a user is the kernel or stands before it in its block."""
+    block = kernel.parent
+    top: Operation | None = user
+    while top is not None and top.parent is not block:
+        top = top.parent_op()
+    return top is not None and (top is kernel or top.is_before_in_block(kernel))
+
+
+def _new(
+    value: SSAValue, kernel: FusedOp, policy: Policy, rows: Mapping[str, int], regions: Regions
+) -> str:
+    type_ = value.type
+    assert isinstance(type_, TensorType) and isinstance(type_.encoding, SizesAttr)
+    base = kernel.label.data.rpartition(".")[2].replace("{l}", "layer") + "_out"
+    name = base
+    while name in regions.types:
+        name += "_"
+    count = rows[type_.encoding.names.data[0].data]
+    regions.types[name] = MemRefType(
+        element_of(value, policy), (count, type_.get_shape()[1]), memory_space=HBM
+    )
+    return name
+
+
+def element_of(value: SSAValue, policy: Policy) -> AnyFloat:
+    """The element type of a region: the policy's, if matmuls and attention alone read the rows."""
+    kinds = {policy.operand if _is_operand(use.operation, value) else f32 for use in value.uses}
+    return kinds.pop() if len(kinds) == 1 else f32
+
+
+def _is_operand(user: Operation, value: SSAValue) -> bool:
+    if isinstance(user, MatmulOp):
+        return user.a is value
+    return isinstance(user, AttentionOp)
