@@ -8,9 +8,7 @@ import typer
 
 from ...backend.errors import TilewrightError
 from . import assembly, inspect, machines, models, prepare, showcase, text
-
-USER_ERROR = 2
-"""Exit status when the input, not the program, is at fault."""
+from .output import USER_ERROR
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("demo", showcase.demo),

@@ -1,17 +1,17 @@
 """`tilewright opt`, `asm` and `disasm`: the levels of IR and the words, as text."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ...backend.errors import TilewrightError
+from .output import USER_ERROR
 
 
-def opt(
-    context: typer.Context,
-) -> None:
+def opt(context: typer.Context) -> None:
     """Run passes on IR text, as `tilewright-opt` does.
 
     All arguments are passed on.
@@ -23,7 +23,8 @@ def opt(
     """
     from .. import opt as driver
 
-    driver.main(list(context.args))
+    if driver.main(list(context.args)):
+        raise typer.Exit(USER_ERROR)
 
 
 def asm(
@@ -42,13 +43,16 @@ def asm(
     Examples:
       tilewright asm decode.s -o decode.tw --machine tw-small
     """
-    from ...backend.asm import assemble
+    from ...backend.asm import AsmError, assemble
     from ...backend.image import Image, write_image
     from ...backend.machine import load_machine
 
     name = "standard input" if source == "-" else source
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    program = assemble(text, name)
+    try:
+        program = assemble(text)
+    except AsmError as error:
+        raise TilewrightError(f"{name}: {error}") from None
     image = Image(
         machine=load_machine(machine).to_dict(),
         policy="exact",
@@ -75,7 +79,8 @@ def disasm(
     from ...backend.asm import disassemble
     from ...backend.image import read_image
 
-    entries = read_image(image).entries
+    opened = read_image(image)
+    entries = opened.entries
     name = entry or next(iter(entries))
     if name not in entries:
         raise TilewrightError(f"{image}: no entry '{name}'; it has {', '.join(entries)}")
@@ -84,4 +89,7 @@ def disasm(
         raise TilewrightError(
             f"{image}: entry {name} has no engine '{engine}'; it has {', '.join(program.engines)}"
         )
-    print(disassemble(program), end="")
+    if engine:
+        located = {engine: program.locations[engine]} if engine in program.locations else {}
+        program = replace(program, engines={engine: program.engines[engine]}, locations=located)
+    print(disassemble(program, opened.opcodes), end="")

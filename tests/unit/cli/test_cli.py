@@ -107,7 +107,10 @@ def test_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "  name   n\n  a     10\n"
 
 
-def test_a_bar_only_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_only_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     with progress_bar() as report:
         report("packing", 1, 2)
     assert capsys.readouterr().err == ""

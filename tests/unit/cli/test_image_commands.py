@@ -1,0 +1,90 @@
+"""`asm`, `disasm` and `inspect` on an image that holds one hand-written entry."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tilewright.compiler.cli import main
+
+SOURCE = """region @x : input in hbm at 0 of 256
+region @y : output in hbm at 256 of 256
+channel @t from ld to [st] : slot 2 of 256 in spm at 0
+parameter @rows at 0 of 1 : 0 to 4
+engine ld {
+  copy @t <64 f32> acquire commit, @x <64 f32> // load
+  halt
+}
+engine st {
+  copy @y <64 f32>, @t <64 f32> wait release
+  halt
+}
+"""
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture
+def image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    source, target = tmp_path / "copy.s", tmp_path / "copy.tw"
+    source.write_text(SOURCE)
+    assert run("asm", str(source), "-o", str(target), "--machine", "tw-small") == 0
+    assert capsys.readouterr().out == f"{target}: entry main, instructions ld 2, st 2\n"
+    return target
+
+
+def test_disasm_gives_back_what_asm_took(
+    image: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("disasm", str(image)) == 0
+    text = capsys.readouterr().out
+    assert "halt" in text
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    again = image.with_name("again.tw")
+    assert run("asm", "-", "-o", str(again), "--machine", "tw-small") == 0
+    assert again.read_bytes() == image.read_bytes()
+
+
+def test_disasm_of_one_engine(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("disasm", str(image), "--engine", "st") == 0
+    text = capsys.readouterr().out
+    assert "engine st" in text
+    assert "engine ld" not in text
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        (("--entry", "decode"), "no entry 'decode'; it has main"),
+        (("--engine", "vpu"), "entry main has no engine 'vpu'; it has ld, st"),
+    ],
+)
+def test_disasm_of_what_is_not_there(
+    image: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str], text: str
+) -> None:
+    assert run("disasm", str(image), *option) == 2
+    assert capsys.readouterr().err == f"error: {image}: {text}\n"
+
+
+def test_inspect(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", str(image)) == 0
+    text = capsys.readouterr().out
+    assert "no weights (shapes only), digest " in text
+    assert "machine tw-small, policy exact" in text
+    assert "main    2   2  512 B  0 B         1" in text
+    assert "main: rows 0..4" in text
+    assert "0x100    256  output  y" in text
+
+
+def test_inspect_as_json(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", str(image), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["entries"]["main"]["instructions"] == {"ld": 2, "st": 2}
+    assert found["entries"]["main"]["on_chip"] == {"spm": 512, "acc": 0}
+    assert [region["name"] for region in found["memory"]] == ["x", "y"]
+    assert len(found["digest"]) == 64
