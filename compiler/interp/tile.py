@@ -6,7 +6,7 @@ error that says where every engine stands.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp, NameLoc
@@ -65,9 +65,15 @@ def start(
     *,
     seed: int | None = None,
     observer: Observer | None = None,
+    before: Callable[[TileMachine], None] | None = None,
 ) -> TileMachine:
-    """As `run_tile`, but gives the machine as the run left it: rings with their marks, regions."""
+    """As `run_tile`, but gives the machine as the run left it: rings with their marks, regions.
+
+    `before` is called with the machine before the first step.
+    """
     machine = TileMachine(module, data, parameters or {}, observer)
+    if before is not None:
+        before(machine)
     programs = functions(module)
     if not programs:
         raise InterpretError("the module has no function; there is nothing to run")
