@@ -42,6 +42,7 @@ from .text import (
     int_attr,
     join_values,
     natural,
+    operand,
     parse_symbol,
     parse_values,
     print_type,
@@ -301,7 +302,7 @@ class SlotEndOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        return cls(parser.parse_operand())
+        return cls(operand(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -409,7 +410,7 @@ class SendOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        source = parser.parse_operand()
+        source = operand(parser)
         offsets = parse_values(parser)
         parser.parse_keyword("to")
         name = parse_symbol(parser)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from xdsl.dialects.builtin import (
@@ -67,6 +68,21 @@ def after(parser: Parser, keyword: str, parse: Callable[[], T]) -> T | None:
     return parse() if parser.parse_optional_keyword(keyword) is not None else None
 
 
+def operand(parser: Parser) -> SSAValue:
+    """`%value`, of any type: structured code has no forward references."""
+    return parser.parse_operand()  # pyright: ignore[reportDeprecated]  (wants types at uses)
+
+
+def optional_operand(parser: Parser) -> SSAValue | None:
+    """`%value`, if one comes next."""
+    return parser.parse_optional_operand()  # pyright: ignore[reportDeprecated]  (as above)
+
+
+def parse_float(parser: Parser) -> float:
+    """A decimal number, with or without a point."""
+    return float(parser.parse_number(allow_boolean=False))
+
+
 def natural(parser: AttrParser) -> int:
     """A decimal integer >= 0."""
     return parser.parse_integer(allow_boolean=False, allow_negative=False)
@@ -97,7 +113,9 @@ def to_f32(value: float) -> float:
 
 
 def float_attr(value: float | None) -> FloatAttr | None:
-    """A float32 attribute, or None for None."""
+    """A float32 attribute, or None for None. Raises ValueError for what text cannot say."""
+    if value is not None and not isfinite(value):
+        raise ValueError(f"{value} is no finite number")
     return None if value is None else FloatAttr(to_f32(value), f32)
 
 
@@ -130,7 +148,7 @@ def parse_values(parser: Parser) -> list[SSAValue | int]:
     """`[%a, 4, ...]`: SSA values and integers."""
 
     def one() -> SSAValue | int:
-        value = parser.parse_optional_operand()
+        value = optional_operand(parser)
         return natural(parser) if value is None else value
 
     return parser.parse_comma_separated_list(parser.Delimiter.SQUARE, one)

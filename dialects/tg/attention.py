@@ -32,6 +32,8 @@ from ..text import (
     int_attr,
     many,
     natural,
+    operand,
+    parse_float,
     parse_symbol,
     print_type,
     symbol,
@@ -95,7 +97,7 @@ class RopeOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        x = parser.parse_operand()
+        x = operand(parser)
         parser.parse_punctuation(",")
         cos = parse_symbol(parser)
         parser.parse_punctuation(",")
@@ -154,7 +156,7 @@ def read_caches(parser: Parser) -> tuple[SymbolRefAttr, SymbolRefAttr, SSAValue 
     parser.parse_punctuation(",")
     v_cache, layer = parse_symbol(parser), None
     if parser.parse_optional_punctuation("[") is not None:
-        layer = parser.parse_operand()
+        layer = operand(parser)
         parser.parse_punctuation("]")
     return k_cache, v_cache, layer
 
@@ -186,9 +188,9 @@ class KvAppendOp(CacheOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        k = parser.parse_operand()
+        k = operand(parser)
         parser.parse_punctuation(",")
-        v = parser.parse_operand()
+        v = operand(parser)
         parser.parse_keyword("to")
         return cls(k, v, *read_caches(parser))
 
@@ -246,7 +248,7 @@ class AttentionOp(CacheOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        q = parser.parse_operand()
+        q = operand(parser)
         parser.parse_keyword("cache")
         caches = read_caches(parser)
         parser.parse_keyword("heads")
@@ -254,7 +256,7 @@ class AttentionOp(CacheOp):
         parser.parse_keyword("kv_heads")
         kv_heads = natural(parser)
         parser.parse_keyword("scale")
-        scale = float(parser.parse_number(allow_boolean=False))
+        scale = parse_float(parser)
         return cls(q, *caches, heads, kv_heads, scale, read_type(parser))
 
     def write(self, printer: Printer) -> None:

@@ -37,6 +37,7 @@ from ..text import (
     int_attr,
     many,
     natural,
+    operand,
     parse_symbol,
     print_type,
     string_attr,
@@ -250,7 +251,7 @@ class GetOp(TextOp):
         name = parse_symbol(parser)
         if parser.parse_optional_punctuation("[") is None:
             return cls(name)
-        index = parser.parse_operand()
+        index = operand(parser)
         parser.parse_punctuation("]")
         return cls(name, index)
 

@@ -21,7 +21,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsTerminator, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
-from ..text import TextOp
+from ..text import TextOp, operand, optional_operand
 
 
 @irdl_op_definition
@@ -87,12 +87,12 @@ class YieldOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        first = parser.parse_optional_operand()
+        first = optional_operand(parser)
         if first is None:
             return cls()
         rest = list[SSAValue]()
         while parser.parse_optional_punctuation(",") is not None:
-            rest.append(parser.parse_operand())
+            rest.append(operand(parser))
         return cls(first, *rest)
 
     def write(self, printer: Printer) -> None:

@@ -41,6 +41,8 @@ from ..text import (
     int_attr,
     many,
     natural,
+    operand,
+    parse_float,
     parse_symbol,
     print_type,
     static_values,
@@ -96,7 +98,7 @@ class WeightOp(TextOp):
     def read(cls, parser: Parser) -> Self:
         name, layer = parse_symbol(parser), None
         if parser.parse_optional_punctuation("[") is not None:
-            layer = parser.parse_operand()
+            layer = operand(parser)
             parser.parse_punctuation("]")
         return cls(name, read_type(parser), layer)
 
@@ -176,7 +178,7 @@ class TakeOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        x = parser.parse_operand()
+        x = operand(parser)
         parser.parse_punctuation(",")
         return cls(x, parse_symbol(parser), read_type(parser))
 
@@ -211,7 +213,7 @@ class OutputOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        x = parser.parse_operand()
+        x = operand(parser)
         parser.parse_keyword("to")
         return cls(x, parse_symbol(parser))
 
@@ -238,9 +240,9 @@ class MatmulOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        a = parser.parse_operand()
+        a = operand(parser)
         parser.parse_punctuation(",")
-        return cls(a, parser.parse_operand(), read_type(parser))
+        return cls(a, operand(parser), read_type(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -287,11 +289,11 @@ class RmsNormOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        x = parser.parse_operand()
+        x = operand(parser)
         parser.parse_punctuation(",")
-        gamma = parser.parse_operand()
+        gamma = operand(parser)
         parser.parse_keyword("eps")
-        eps = float(parser.parse_number(allow_boolean=False))
+        eps = parse_float(parser)
         heads = after(parser, "heads", lambda: natural(parser))
         return cls(x, gamma, eps, heads, read_type(parser))
 
@@ -335,7 +337,7 @@ class UnaryOp(TextOp):
     @classmethod
     def read(cls, parser: Parser) -> Self:
         f = parser.parse_identifier()
-        return cls(f, parser.parse_operand(), read_type(parser))
+        return cls(f, operand(parser), read_type(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(f" {self.f.data} ")
@@ -372,9 +374,9 @@ class BinaryOp(TextOp):
     @classmethod
     def read(cls, parser: Parser) -> Self:
         op = parser.parse_identifier()
-        x = parser.parse_operand()
+        x = operand(parser)
         parser.parse_punctuation(",")
-        return cls(op, x, parser.parse_operand(), read_type(parser))
+        return cls(op, x, operand(parser), read_type(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(f" {self.op.data} ")
@@ -427,7 +429,7 @@ class SplitOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        x = parser.parse_operand()
+        x = operand(parser)
         sizes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: natural(parser))
         return cls(x, sizes, after(parser, "group", lambda: natural(parser)))
 

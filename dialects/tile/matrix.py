@@ -27,7 +27,7 @@ from xdsl.utils.exceptions import VerifyException
 from ...backend.formats.packing import COLUMN_STEP
 from ..lowbit import TileType
 from ..spaces import EngineAttr, engine_attr
-from ..text import after, many, print_word
+from ..text import after, many, operand, print_word
 from .base import (
     TileOp,
     element_of,
@@ -79,15 +79,15 @@ class MatmulOp(TileOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        a = parser.parse_operand()
+        a = operand(parser)
         parser.parse_punctuation(",")
-        w = parser.parse_operand()
+        w = operand(parser)
         transposed = parser.parse_optional_keyword("transposed") is not None
         parser.parse_keyword("into")
-        acc = parser.parse_operand()
-        rows = after(parser, "rows", parser.parse_operand)
-        cols = after(parser, "cols", parser.parse_operand)
-        depth = after(parser, "depth", parser.parse_operand)
+        acc = operand(parser)
+        rows = after(parser, "rows", lambda: operand(parser))
+        cols = after(parser, "cols", lambda: operand(parser))
+        depth = after(parser, "depth", lambda: operand(parser))
         return cls(a, w, acc, transposed, rows, cols, depth, read_engine(parser))
 
     def write(self, printer: Printer) -> None:

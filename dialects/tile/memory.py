@@ -36,6 +36,7 @@ from ..text import (
     int_attr,
     join_values,
     natural,
+    operand,
     parse_symbol,
     parse_values,
     print_type,
@@ -219,7 +220,7 @@ class LoadOp(BoxOp):
     def read(cls, parser: Parser) -> Self:
         name, offsets, sizes = parse_symbol(parser), parse_values(parser), parse_values(parser)
         parser.parse_keyword("to")
-        return cls(name, offsets, sizes, parser.parse_operand(), read_engine(parser))
+        return cls(name, offsets, sizes, operand(parser), read_engine(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -267,7 +268,7 @@ class StoreOp(BoxOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        slot = parser.parse_operand()
+        slot = operand(parser)
         parser.parse_keyword("to")
         name, offsets, sizes = parse_symbol(parser), parse_values(parser), parse_values(parser)
         return cls(slot, name, offsets, sizes, read_engine(parser))
@@ -365,7 +366,7 @@ class GatherOp(TileOp):
         parser.parse_punctuation("]")
         rows = parse_values(parser)
         parser.parse_keyword("to")
-        slot = parser.parse_operand()
+        slot = operand(parser)
         if len(row) != 1 or len(rows) != 1:
             parser.raise_error("a gather has one first row and one number of rows")
         return cls(name, index, row[0], rows[0], slot, read_engine(parser))

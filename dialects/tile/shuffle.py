@@ -17,7 +17,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ..spaces import EngineAttr, engine_attr
-from ..text import after, many, print_word
+from ..text import after, many, operand, print_word
 from .base import (
     FLOATS,
     TileOp,
@@ -57,8 +57,8 @@ class BoundedOp(TileOp):
 
 def read_tail(parser: Parser) -> tuple[SSAValue | None, SSAValue | None, EngineAttr | None]:
     """`[rows %m] [cols %n] [on vpu]`."""
-    rows = after(parser, "rows", parser.parse_operand)
-    cols = after(parser, "cols", parser.parse_operand)
+    rows = after(parser, "rows", lambda: operand(parser))
+    cols = after(parser, "cols", lambda: operand(parser))
     return rows, cols, read_engine(parser)
 
 
@@ -96,7 +96,7 @@ class SelectOp(BoundedOp):
     def read(cls, parser: Parser) -> Self:
         mask, a, b = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_operand)
         parser.parse_keyword("to")
-        return cls(mask, a, b, parser.parse_operand(), *read_tail(parser))
+        return cls(mask, a, b, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -153,11 +153,11 @@ class TopkOp(BoundedOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        a = parser.parse_operand()
+        a = operand(parser)
         parser.parse_keyword("to")
-        val = parser.parse_operand()
+        val = operand(parser)
         parser.parse_punctuation(",")
-        return cls(a, val, parser.parse_operand(), *read_tail(parser))
+        return cls(a, val, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -212,9 +212,9 @@ class TransposeOp(BoundedOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        a = parser.parse_operand()
+        a = operand(parser)
         parser.parse_keyword("to")
-        return cls(a, parser.parse_operand(), *read_tail(parser))
+        return cls(a, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -271,11 +271,11 @@ class QuantiseOp(BoundedOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        a = parser.parse_operand()
+        a = operand(parser)
         parser.parse_keyword("to")
-        codes = parser.parse_operand()
+        codes = operand(parser)
         parser.parse_punctuation(",")
-        return cls(a, codes, parser.parse_operand(), *read_tail(parser))
+        return cls(a, codes, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")

@@ -33,6 +33,9 @@ from ..text import (
     int_attr,
     many,
     natural,
+    operand,
+    optional_operand,
+    parse_float,
     print_word,
     string_attr,
 )
@@ -186,15 +189,15 @@ class VecOp(TileOp):
         op = parser.parse_optional_keyword_in(OPERATORS)
         d = read_source(parser) if op is not None else None
         band = after(parser, "band", lambda: read_band(parser))
-        dst = after(parser, "to", parser.parse_operand)
+        dst = after(parser, "to", lambda: operand(parser))
         rop, red = None, None
         if parser.parse_optional_keyword("reduce") is not None:
             rop = parser.parse_identifier()
             parser.parse_keyword("to")
-            red = parser.parse_operand()
-        rows = after(parser, "rows", parser.parse_operand)
-        mid = after(parser, "mid", parser.parse_operand)
-        cols = after(parser, "cols", parser.parse_operand)
+            red = operand(parser)
+        rows = after(parser, "rows", lambda: operand(parser))
+        mid = after(parser, "mid", lambda: operand(parser))
+        cols = after(parser, "cols", lambda: operand(parser))
         engine = read_engine(parser)
         return cls(f, a, b, c, op, d, dst, rop, red, band, rows, mid, cols, engine)
 
@@ -301,8 +304,8 @@ def check_word(role: str, word: StringAttr | None, known: tuple[str, ...]) -> No
 
 def read_source(parser: Parser) -> SSAValue | float:
     """`%value` or a number."""
-    value = parser.parse_optional_operand()
-    return float(parser.parse_number(allow_boolean=False)) if value is None else value
+    value = optional_operand(parser)
+    return parse_float(parser) if value is None else value
 
 
 def write_source(printer: Printer, mark: str, source: SSAValue | float | None) -> None:
@@ -318,11 +321,11 @@ def write_source(printer: Printer, mark: str, source: SSAValue | float | None) -
 
 def read_band(parser: Parser) -> Band:
     """`[lo %lo] [hi %hi] step 1 axis 0 fill 0.0`."""
-    lo = after(parser, "lo", parser.parse_operand)
-    hi = after(parser, "hi", parser.parse_operand)
+    lo = after(parser, "lo", lambda: operand(parser))
+    hi = after(parser, "hi", lambda: operand(parser))
     parser.parse_keyword("step")
     step = natural(parser)
     parser.parse_keyword("axis")
     axis = natural(parser)
     parser.parse_keyword("fill")
-    return Band(lo, hi, step, axis, float(parser.parse_number(allow_boolean=False)))
+    return Band(lo, hi, step, axis, parse_float(parser))

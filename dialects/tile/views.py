@@ -14,7 +14,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..text import TextOp, print_type
+from ..text import TextOp, operand, print_type
 from .base import is_contiguous, nbytes, strides_of
 
 
@@ -36,7 +36,7 @@ class ReshapeOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        source = parser.parse_operand()
+        source = operand(parser)
         parser.parse_punctuation(":")
         return cls(source, parser.parse_type())
 
