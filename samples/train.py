@@ -234,7 +234,7 @@ def sample(weights: dict[str, Any], config: Config, ids: list[int], count: int) 
 
 CARD = """# {name}
 
-A llama-style model of {parameters:,} parameters (bf16, {bytes:,} bytes), trained on one text file
+A llama-style model of {parameters:,} parameters (bf16, {bytes:,} bytes), trained on `{text}`
 by `samples/train.py` in {minutes:g} minutes on one CPU thread. Its tokenizer is a byte-level BPE of
 {vocab} tokens; head and embedding are tied. It is here to be compiled, not to be useful.
 
@@ -289,6 +289,7 @@ def main() -> None:
     (output / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
     card = CARD.format(
         name=output.name,
+        text=options.text.name,
         parameters=sum(tensor.numel() for tensor in stored.values()),
         bytes=(output / "model.safetensors").stat().st_size,
         minutes=options.minutes,
