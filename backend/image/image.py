@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,8 @@ from ..isa.program import PACKED_ROLES
 from .container import ALIGNMENT, ImageError
 
 Bytes = npt.NDArray[np.uint8]
+
+TOKENIZER_FILE = "tokenizer.json"
 
 MAX_GAP = 1 << 20
 """Largest distance between neighbouring weight regions in hbm, stored as zeros."""
@@ -36,13 +39,19 @@ class Image:
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON: model name, architecture config, max_context, batch, chunk, end-of-text tokens, ..."""
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """Whole files carried along: `tokenizer.json`, `chat_template`."""
+    """Whole files carried along, such as `tokenizer.json`."""
     has_weights: bool = False
     """False for an image compiled from a config alone: it can be timed, not run."""
     weights: Bytes | None = None
     """After reading: hbm bytes [hbm_base, hbm_end), mapped from the file, read-only."""
     digest: str = ""
     """After reading: SHA-256 over tensors and tables, in hexadecimal."""
+
+    @property
+    def tokenizer(self) -> dict[str, Any] | None:
+        """The tokenizer and chat template as `runtime.tokenizer` takes them, None without one."""
+        text = self.files.get(TOKENIZER_FILE)
+        return None if text is None else json.loads(text)
 
     def packed_regions(self) -> dict[str, Region]:
         """Every weight and table region of every entry, by rising hbm address.

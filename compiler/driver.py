@@ -1,0 +1,235 @@
+"""`compile_model`: a model on disk to an image, through every level.
+
+    report = compile_model("smollm2.gguf", machine="tw-1", max_context=512, output="smollm2.tw")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+
+from ..backend.errors import TilewrightError
+from ..backend.image import Image, write_image
+from ..backend.isa import Program
+from ..backend.machine import Machine, load_machine
+from ..dialects.lowbit import PackedType
+from ..dialects.tg import GlobalOp
+from ..passes.encode import encode_module
+from .frontend.builder import EntryShape
+from .frontend.loader import Model, load_model
+from .opt import Watch
+from .pipeline import AfterPass, PassRun, passes_for, run_passes
+from .weights import layers_of, stored_globals, weight_pieces
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+DEFAULT_CONTEXT = 2048
+"""Positions of a sequence, if the model allows as many and the user names none."""
+DEFAULT_CHUNK = 128
+"""New positions of a sequence in one prefill launch, if the user names none."""
+
+
+@dataclass(frozen=True)
+class EntryReport:
+    """What compiling one entry gave."""
+
+    passes: tuple[PassRun, ...]
+    instructions: dict[str, int]
+    """Engine -> instructions in its stream."""
+    kv_block: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `compile_model` did: seconds in all, notices for the user, each entry's passes."""
+
+    image: str
+    digest: str
+    machine: str
+    policy: str
+    seconds: float
+    program_seconds: float
+    """Seconds until the programs stood, without packing and writing weights."""
+    weight_bytes: int
+    notices: tuple[str, ...]
+    entries: dict[str, EntryReport] = field(default_factory=dict[str, EntryReport])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CompiledEntry:
+    """One entry: the program, what its passes did, and the declarations of its globals."""
+
+    program: Program
+    report: EntryReport
+    declared: tuple[GlobalOp, ...]
+
+
+def compile_entry(
+    module: ModuleOp,
+    machine: str,
+    kv_block: int | None = None,
+    after_pass: Sequence[AfterPass] = (),
+) -> CompiledEntry:
+    """Lower one graph-level module (in place) and encode it."""
+    options: dict[str, Any] = {"machine": machine, "kv_block": kv_block}
+    runs = run_passes(module, passes_for(options), after_pass)
+    program = encode_module(module, load_machine(machine))
+    counts = {engine: len(words) for engine, words in program.engines.items()}
+    declared = tuple(op for op in module.ops if isinstance(op, GlobalOp))
+    return CompiledEntry(program, EntryReport(tuple(runs), counts, _kv_block(module)), declared)
+
+
+def compile_model(
+    model_path: str | Path,
+    machine: str = "tw-1",
+    max_context: int | None = None,
+    policy: str = "exact",
+    batch: int = 1,
+    chunk: int | None = None,
+    output: str | Path | None = None,
+    dump_ir: str | Path | None = None,
+    print_ir: bool = False,
+    check_each_pass: bool = False,
+    kv_block: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compile all entries of a model for a machine and write its image to `output`.
+
+    `machine` is a name or a path; `max_context` counts positions of a sequence, `chunk` new positions
+    of a sequence in one prefill launch. `dump_ir` is a folder that gets one of each entry. A config
+    alone gives an image without weights. Raises TilewrightError for whatever the user can mend.
+    """
+    start = perf_counter()
+    tell = progress or (lambda what, done, total: None)
+    description = load_machine(machine)
+    model = load_model(model_path)
+    shapes = entry_shapes(model, batch, chunk, max_context)
+    compiled: dict[str, CompiledEntry] = {}
+    for number, shape in enumerate(shapes):
+        tell(f"compiling {shape.name}", number, len(shapes))
+        folder = Path(dump_ir) / shape.name if dump_ir is not None else None
+        module = model.build(shape, policy)
+        watchers: list[AfterPass] = [Watch(print_ir, folder, verify=True).after_pass]
+        if check_each_pass:
+            from .check import PassChecker
+
+            watchers.append(PassChecker(machine).after_pass)
+        compiled[shape.name] = compile_entry(module, machine, kv_block, watchers)
+    program_seconds = perf_counter() - start
+    image = _image(model, description, policy, compiled, shapes)
+    declared = next(iter(compiled.values())).declared
+    total = sum(r.nbytes for r in image.packed_regions().values())
+    target = Path(output) if output is not None else Path(model.name + ".tw")
+
+    def pieces() -> Any:
+        done = 0
+        for name, piece in weight_pieces(declared, model.weights):
+            yield name, piece
+            done += piece.nbytes
+            tell("packing weights", done, total)
+
+    digest = write_image(target, image, pieces() if model.has_weights else None)
+    return Report(
+        image=str(target),
+        digest=digest,
+        machine=description.name,
+        policy=policy,
+        seconds=perf_counter() - start,
+        program_seconds=program_seconds,
+        weight_bytes=total,
+        notices=model.notices,
+        entries={name: one.report for name, one in compiled.items()},
+    )
+
+
+def entry_shapes(
+    model: Model, batch: int, chunk: int | None, max_context: int | None
+) -> list[EntryShape]:
+    """The entries of a language model: prefill in chunks, and decode of one token a sequence."""
+    if model.config is None:
+        names = [m.sym_name.data for m in model.modules if m.sym_name is not None]
+        return [EntryShape(name, 1, 1, 1) for name in names]
+    most = model.config.max_positions
+    if model.config.window is not None:
+        most = min(most, model.config.window)
+    context = max_context if max_context is not None else min(most, DEFAULT_CONTEXT)
+    rows = chunk if chunk is not None else min(DEFAULT_CHUNK, context)
+    return [
+        EntryShape("prefill", batch, rows, context),
+        EntryShape("decode", batch, 1, context),
+    ]
+
+
+def _kv_block(module: ModuleOp) -> int:
+    attribute = module.attributes.get("tw.kv_block")
+    return attribute.value.data if isinstance(attribute, IntegerAttr) else 0
+
+
+def _image(
+    model: Model,
+    machine: Machine,
+    policy: str,
+    compiled: dict[str, CompiledEntry],
+    shapes: Sequence[EntryShape],
+) -> Image:
+    blocks = {one.report.kv_block for one in compiled.values()} - {0}
+    material = model.tokenizer()
+    files = {}
+    if material is not None:
+        files["tokenizer.json"] = json.dumps(material.to_dict()).encode()
+    first = next(iter(compiled.values()))
+    meta: dict[str, Any] = {
+        "model": model.name,
+        "architecture": model.config.architecture if model.config is not None else "graph",
+        "symbols": {one.global_name: _symbol(one) for one in first.declared},
+        "eos": list(material.eos) if material is not None else [],
+        "max_context": shapes[0].max_context,
+        "batch": shapes[0].batch,
+        "chunk": max(shape.chunk for shape in shapes),
+    }
+    needed = max(
+        (r.base + r.nbytes for one in compiled.values() for r in one.program.regions
+         if r.memory == "hbm"),
+        default=0,
+    )  # fmt: skip
+    if needed > machine.hbm_bytes:
+        raise TilewrightError(
+            f"the model needs {needed} bytes of hbm and machine {machine.name} has "
+            f"{machine.hbm_bytes}: use fewer positions (--max-context), a smaller batch, or a machine "
+            "with more hbm"
+        )
+    return Image(
+        machine=machine.to_dict(),
+        policy=policy,
+        entries={name: one.program for name, one in compiled.items()},
+        kv_block=max(blocks, default=0),
+        meta=meta,
+        files=files,
+        has_weights=model.has_weights,
+    )
+
+
+def _symbol(declared: GlobalOp) -> dict[str, Any]:
+    """What `inspect` says of a global."""
+    found: dict[str, Any] = {
+        "role": declared.role.data,
+        "type": str(declared.type),
+        "shape": list(declared.shape),
+    }
+    if declared in stored_globals([declared]):
+        assert declared.recipe is not None
+        found |= {"from": declared.recipe.data, "layers": layers_of(declared)}
+    if isinstance(declared.type, PackedType):
+        found |= {"format": declared.type.format.data, "order": declared.type.order.data}
+    return found

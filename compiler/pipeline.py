@@ -1,0 +1,73 @@
+"""From a graph-level module to a program: every pass with its options, run and watched in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from time import perf_counter
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ..dialects.context import context
+from ..passes import PASSES
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "graph": ("canonicalise", "merge"),
+    "fused": ("fuse",),
+    "packed": ("choose-formats", "choose-panels"),
+    "tiled": ("tile",),
+    "streamed": ("assign-engines", "channels", "size-rings", "verify-streams"),
+    "placed": ("allocate",),
+    "projected": ("project",),
+    "isa": ("select",),
+}
+"""Level -> the passes that lead there, in order. merge stands before fuse, since it needs to see the
+matmuls of one operand; choose-panels before tile, since a panel is what a tile is cut from; size-rings
+behind channels, which give each ring the slots it cannot do without."""
+
+AfterPass = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
+
+
+@dataclass(frozen=True)
+class PassRun:
+    """What one pass did: seconds it took, and operations in the module after it."""
+
+    name: str
+    level: str
+    seconds: float
+    operations: int
+
+
+def passes_for(options: dict[str, Any]) -> list[tuple[str, ModulePass]]:
+    """(level, pass) of the whole pipeline; each pass takes those of `options` that are its fields."""
+    made: list[tuple[str, ModulePass]] = []
+    for level, names in STAGES.items():
+        for name in names:
+            pass_type = PASSES[name]()
+            known = {field.name for field in fields(pass_type)}
+            made.append((level, pass_type(**{k: v for k, v in options.items() if k in known})))
+    return made
+
+
+def run_passes(
+    module: ModuleOp,
+    passes: Sequence[tuple[str, ModulePass]],
+    after_pass: Sequence[AfterPass] = (),
+) -> list[PassRun]:
+    """Run the passes on a module in place; each of `after_pass` is called before and after each."""
+    ctx = context()
+    runs: list[PassRun] = []
+    following = passes[0][1] if passes else None
+    for call in after_pass:
+        call(None, module, following)
+    for number, (level, one) in enumerate(passes):
+        start = perf_counter()
+        one.apply(ctx, module)
+        seconds = perf_counter() - start
+        following = passes[number + 1][1] if number + 1 < len(passes) else None
+        for call in after_pass:
+            call(one, module, following)
+        runs.append(PassRun(one.name, level, seconds, sum(1 for _ in module.walk())))
+    return runs
