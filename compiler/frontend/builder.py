@@ -18,8 +18,6 @@ from xdsl.dialects.builtin import (
     IntegerType,
     MemRefType,
     ModuleOp,
-    NameLoc,
-    NoneAttr,
     StringAttr,
     TensorType,
 )
@@ -30,6 +28,7 @@ from xdsl.rewriter import InsertPoint
 
 from ...backend.errors import TilewrightError
 from ...dialects import tg
+from ...dialects.locations import named
 from ...dialects.lowbit import PackedType
 from ...dialects.spaces import HBM
 from .model_config import ModelConfig
@@ -223,7 +222,7 @@ class _Body:
 
     def _insert(self, op: Operation, place: str) -> None:
         prefix = "blk.{l}." if self.layer is not None else ""
-        op.location = NameLoc(StringAttr(prefix + place), NoneAttr())
+        op.location = named(prefix + place)
         self.builder.insert(op)
 
     def _add(self, op: Operation, place: str, hint: str | None = None) -> SSAValue:

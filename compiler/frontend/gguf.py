@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,22 +28,19 @@ class GgufCheckpoint:
         self.path = path
         self._file = GgufFile(path)
         self._infos = {name: self._info(tensor) for name, tensor in self._file.tensors.items()}
+        self.config: Mapping[str, object] = {
+            name: value
+            for name, value in self._file.keys.items()
+            if not (name.startswith("tokenizer.") and isinstance(value, list))
+        }
+        self.notices = self._conversions()
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._infos)
 
-    @cached_property
-    def config(self) -> Mapping[str, object]:
-        """Metadata; lists of more than a few hundred items are the tokenizer's and left out."""
-        return {
-            name: value
-            for name, value in self._file.keys.items()
-            if not (name.startswith("tokenizer.") and isinstance(value, list))
-        }
-
-    @cached_property
-    def notices(self) -> tuple[str, ...]:
+    def _conversions(self) -> tuple[str, ...]:
+        """A notice for each type that is stored as another."""
         converted: dict[str, list[GgufTensor]] = {}
         for name, tensor in self._file.tensors.items():
             if tensor.type.name not in _NATIVE:

@@ -84,7 +84,8 @@ def _names(pattern: str, config: ModelConfig, weight: Weight) -> list[str]:
 
 
 def _refuse_strangers(config: ModelConfig, checkpoint: Checkpoint, expected: set[str]) -> None:
-    inert = {name.replace("{l}", str(l)) for name in INERT_TENSORS for l in range(config.layers)}
+    layers = [str(layer) for layer in range(config.layers)]
+    inert = {name.replace("{l}", layer) for name in INERT_TENSORS for layer in layers}
     inert |= {"rope_freqs.weight"} if checkpoint.kind == "gguf" else {"lm_head.weight"}
     strangers = [name for name in checkpoint.names if name not in expected | inert]
     if strangers:

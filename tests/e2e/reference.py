@@ -1,22 +1,17 @@
 """A float32 forward pass of llama-like models in numpy, and ways to get it wrong.
 
 Written from the papers (Llama, RMSNorm, RoFormer, GQA, SwiGLU, Qwen2, Qwen3) and sharing no code
-with the product: files are read by the `gguf` and `safetensors` packages, GGUF's interleaved rows
-are turned by interleaved rope instead of being reordered. `planted(name)` is the same model with
+with the product; `reference_files.py` reads models for it. `planted(name)` is the same model with
 one wrong semantics, to show that a comparison would notice.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import gguf
-import ml_dtypes
 import numpy as np
 
 Array = np.ndarray[Any, Any]
@@ -49,7 +44,7 @@ class Plant:
 
     meaning: str
     needs: str = "any"
-    """`any`, `bias`, `qk_norm`, `scaling`, `grouped`, `untied`, `silu`, or `cache` (several calls)."""
+    """What a model must have: a key of `features` below; `cache` asks for several calls."""
 
 
 PLANTS: dict[str, Plant] = {
@@ -144,8 +139,11 @@ class Reference:
 
     def forward(self, ids: Sequence[int], cache: Cache | None = None) -> Array:
         """Logits float32 [len(ids), vocabulary]; `cache` is read and extended."""
+        with np.errstate(over="ignore", invalid="ignore"):  # wrong models may overflow
+            return self._forward(ids, Cache(self.config) if cache is None else cache)
+
+    def _forward(self, ids: Sequence[int], cache: Cache) -> Array:
         c, w = self.config, self.weights
-        cache = Cache(c) if cache is None else cache
         past = cache.length
         x = w["model.embed_tokens.weight"][np.asarray(ids)].astype(f32)
         if self.plant == "embedding_scaled":
@@ -233,7 +231,7 @@ class Reference:
         return self._linear(out.reshape(rows, -1), name + "o_proj")
 
     def _place(self, x: Array, positions: Array, norm: str) -> Array:
-        """Rows [rows, heads, columns]: each head normalised where the model does so, then turned."""
+        """Rows [rows, heads, columns]: each head normalised if the model does so, then turned."""
         if not self.config.qk_norm or self.plant == "qk_norm_missing":
             return self._turn(x, positions)
         if self.plant == "qk_norm_after_rope":
@@ -266,7 +264,7 @@ class Reference:
         if self.plant == "rope_base":
             theta = 500000.0 if theta == 10000.0 else 10000.0
         base = theta ** (-np.arange(0, c.head_dim, 2, dtype=np.float64) / c.head_dim)
-        s = {} if self.plant == "rope_scaling_ignored" else c.scaling
+        s = dict(c.scaling) if self.plant != "rope_scaling_ignored" else dict[str, Any]()
         kind = s.get("rope_type", s.get("type", "factors" if "factors" in s else "default"))
         if kind == "default":
             return base
@@ -290,106 +288,13 @@ class Reference:
 
 def _activate(kind: str, x: Array) -> Array:
     if kind == "silu":
-        with np.errstate(over="ignore"):
-            return x / (f32(1) + np.exp(-x))
+        return x / (f32(1) + np.exp(-x))
     if kind == "gelu_tanh":
         inner = f32(math.sqrt(2 / math.pi)) * (x + f32(0.044715) * x * x * x)
         return f32(0.5) * x * (f32(1) + np.tanh(inner))
     assert kind == "gelu_erf"
     erf = np.vectorize(math.erf, otypes=[np.float64])
     return (0.5 * x * (1 + erf(x.astype(np.float64) / math.sqrt(2)))).astype(f32)
-
-
-_ACTIVATIONS = {"silu": "silu", "gelu": "gelu_erf", "gelu_pytorch_tanh": "gelu_tanh"}
-
-
-def from_huggingface(folder: Path) -> Reference:
-    """A Hugging Face directory of safetensors files."""
-    raw = json.loads((folder / "config.json").read_text())
-    weights: dict[str, Array] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        weights |= _safetensors(path)
-    if raw.get("tie_word_embeddings"):
-        weights.pop("lm_head.weight", None)
-    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    config = ReferenceConfig(
-        family=raw["model_type"],
-        layers=raw["num_hidden_layers"],
-        width=raw["hidden_size"],
-        heads=raw["num_attention_heads"],
-        kv_heads=raw["num_key_value_heads"],
-        head_dim=raw.get("head_dim") or raw["hidden_size"] // raw["num_attention_heads"],
-        eps=raw["rms_norm_eps"],
-        theta=rope.get("rope_theta", raw.get("rope_theta", 10000.0)),
-        scaling=rope if rope.get("rope_type", rope.get("type", "default")) != "default" else {},
-        activation=_ACTIVATIONS[raw["hidden_act"]],
-        qk_norm="model.layers.0.self_attn.q_norm.weight" in weights,
-    )
-    return Reference(config, weights)
-
-
-def _safetensors(path: Path) -> dict[str, Array]:
-    data = path.read_bytes()
-    start = 8 + int.from_bytes(data[:8], "little")
-    types = {"F32": f32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
-    weights: dict[str, Array] = {}
-    for name, entry in json.loads(data[8:start]).items():
-        if name != "__metadata__":
-            low, high = entry["data_offsets"]
-            values = np.frombuffer(data[start + low : start + high], types[entry["dtype"]])
-            weights[name] = values.reshape(entry["shape"]).astype(f32)
-    return weights
-
-
-_LAYER_NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-_OTHER_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-
-
-def from_gguf(path: Path) -> Reference:
-    """A GGUF file, read by the `gguf` package. Llama rows stay interleaved, and so does rope."""
-    reader: Any = gguf.GGUFReader(path)
-    get = {name: item.contents() for name, item in reader.fields.items() if ".ggml." not in name}
-    family = get["general.architecture"]
-    weights: dict[str, Array] = {}
-    scaling: dict[str, Any] = {}
-    for tensor in reader.tensors:
-        values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(f32)
-        part = tensor.name.split(".")
-        if part[0] == "rope_freqs":
-            scaling = {"factors": values}
-        elif part[0] == "blk":
-            weights[f"model.layers.{part[1]}.{_LAYER_NAMES[part[2]]}.{part[3]}"] = values
-        else:
-            weights[f"{_OTHER_NAMES[part[0]]}.{part[1]}"] = values
-    if get.get(f"{family}.rope.scaling.type") == "linear":
-        scaling = {"type": "linear", "factor": get[f"{family}.rope.scaling.factor"]}
-    heads, width = get[f"{family}.attention.head_count"], get[f"{family}.embedding_length"]
-    config = ReferenceConfig(
-        family=family,
-        layers=get[f"{family}.block_count"],
-        width=width,
-        heads=heads,
-        kv_heads=get[f"{family}.attention.head_count_kv"],
-        head_dim=get.get(f"{family}.attention.key_length", width // heads),
-        eps=get[f"{family}.attention.layer_norm_rms_epsilon"],
-        theta=get.get(f"{family}.rope.freq_base", 10000.0),
-        scaling=scaling,
-        interleaved=family == "llama",
-        qk_norm="model.layers.0.self_attn.q_norm.weight" in weights,
-    )
-    return Reference(config, weights)
 
 
 def with_activation(reference: Reference, activation: str) -> Reference:

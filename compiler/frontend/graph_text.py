@@ -1,0 +1,151 @@
+"""Graph-level `.mlir` as a front end: verified modules, weights from a safetensors beside it.
+
+One file holds one `builtin.module @entry`, or several inside an outer module. Names in recipes are
+names of tensors in `NAME.safetensors` beside `NAME.mlir`; without that file the model has shapes
+and no bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Operation
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from ...backend.errors import TilewrightError
+from ...backend.formats import Blocks, parse_recipe
+from ...dialects import context, tg
+from ...dialects.locations import location_name
+from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
+from .safetensors_file import TYPES, SafetensorsFile
+from .tables import is_table, table_values
+
+
+class GraphTextError(TilewrightError):
+    """A `.mlir` file that is not a model: names file, line and what is wrong."""
+
+
+class ArraysCheckpoint:
+    """The safetensors file beside a `.mlir` file, or nothing."""
+
+    kind = "arrays"
+    config: Mapping[str, object] = {}
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = SafetensorsFile(path) if path.exists() else None
+        missing = f"{path} does not exist: the program can be timed, not run"
+        self.notices = () if self._file else (missing,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._file.tensors) if self._file else ()
+
+    def info(self, name: str) -> TensorInfo:
+        if self._file is None or name not in self._file.tensors:
+            raise CheckpointError(f"{self.path}: there is no tensor {name!r}")
+        tensor = self._file.tensors[name]
+        if tensor.type not in TYPES or len(tensor.shape) > 2:
+            raise CheckpointError(
+                f"{self.path}: tensor {name!r} is {tensor.type} of {len(tensor.shape)} axes, "
+                f"wanted 1 or 2 of {', '.join(TYPES)}"
+            )
+        n, k = (*tensor.shape, 1)[:2]
+        return TensorInfo(TYPES[tensor.type], (n, k), tensor.type, len(tensor.shape) == 1)
+
+    def read(self, name: str) -> Blocks:
+        info = self.info(name)
+        assert self._file is not None
+        return Blocks(info.format, info.shape[1], self._file.values(name).reshape(info.shape))
+
+    def tokenizer(self) -> TokenizerMaterial | None:
+        """Text has no tokenizer."""
+        return None
+
+
+def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...]:
+    """The modules of a file, verified, with symbols and recipes resolved. Raises GraphTextError."""
+    try:
+        outer = Parser(context(), path.read_text("utf-8"), str(path)).parse_module()
+        outer.verify()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GraphTextError(f"{path}: cannot be read: {error}") from None
+    except (ParseError, VerifyException) as error:
+        raise GraphTextError(f"{path}: {_one_line(error)}") from None
+    inner = [op for op in outer.ops if isinstance(op, ModuleOp)]
+    if inner and len(inner) != len(list(outer.ops)):
+        raise GraphTextError(f"{path}: an outer module holds modules only")
+    modules = inner or [outer]
+    for module in modules:
+        module.detach()
+        _check(path, module, checkpoint)
+    if len({_name(module) for module in modules}) != len(modules):
+        raise GraphTextError(f"{path}: two modules have one name")
+    return tuple(modules)
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(line for line in lines if set(line) - set("^~ "))[:300]
+
+
+def _name(module: ModuleOp) -> str | None:
+    return module.sym_name.data if module.sym_name is not None else None
+
+
+def _check(path: Path, module: ModuleOp, checkpoint: ArraysCheckpoint) -> None:
+    """What verification does not see: the entry's name and policy, symbols, recipes."""
+    if _name(module) is None:
+        raise GraphTextError(f"{path}: a module has no name: builtin.module @decode ...")
+    if not isinstance(module.attributes.get("tw.policy"), StringAttr):
+        raise GraphTextError(
+            f'{path}: module @{_name(module)} names no policy: attributes {{tw.policy = "exact"}}'
+        )
+    symbols: dict[str, Operation] = {}
+    for op in module.ops:
+        if isinstance(op, tg.GlobalOp | tg.ScalarOp | tg.TableOp):
+            if op.sym_name.data in symbols:
+                raise GraphTextError(f"{path}: @{op.sym_name.data} is declared twice")
+            symbols[op.sym_name.data] = op
+            if isinstance(op, tg.GlobalOp) and op.recipe is not None:
+                _check_recipe(op.recipe.data, checkpoint)
+    for op in module.walk():
+        for name in _references(op):
+            if name not in symbols:
+                place = location_name(op)
+                raise GraphTextError(
+                    f"{path}: {op.name}{f' at {place}' if place else ''} names @{name}, which is "
+                    "not declared"
+                )
+
+
+def _references(op: Operation) -> list[str]:
+    """Declarations that a graph op names."""
+    match op:
+        case tg.GetOp():
+            return [op.parameter_name]
+        case tg.WeightOp() | tg.OutputOp():
+            return [op.global_name]
+        case tg.EmbedOp():
+            return [op.global_name, op.index_name]
+        case tg.TakeOp():
+            return [op.index_name]
+        case tg.RopeOp():
+            return [op.cos.string_value(), op.sin.string_value(), "row_start", "q_len", "kv_len"]
+        case tg.CacheOp():
+            return [op.k_cache_name, op.v_cache_name, "row_start", "q_len", "kv_len"]
+        case _:
+            return []
+
+
+def _check_recipe(recipe: str, checkpoint: ArraysCheckpoint) -> None:
+    """Raises FormatError, TableError or CheckpointError for a recipe that makes nothing."""
+    if is_table(recipe):
+        table_values(recipe)
+        return
+    for name in parse_recipe(recipe).sources(0):
+        if checkpoint.names:
+            checkpoint.info(name)
