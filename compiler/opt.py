@@ -113,7 +113,9 @@ def first_line(error: Exception) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the driver; 0, or 1 with `error: ...` on stderr for IR at fault, 2 for a user's error."""
+    """Runs the driver; 0, or 1 with `error: ...` on stderr for IR at fault, 2 for a user's
+    error.
+    """
     try:
         TilewrightOpt("reads IR of any level, runs passes on it, prints it", argv).run()
     except (TilewrightError, PassFailedException, ValueError, OSError) as error:

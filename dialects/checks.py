@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, ModuleOp
 from xdsl.dialects.memref import SubviewOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.traits import IsolatedFromAbove
 from xdsl.utils.exceptions import VerifyException
 
 from .locations import location_name
+from .shaped import memref_of
 from .symbols import verify_symbols
 from .text import static_values
 from .tile import check_part, strides_of
@@ -80,9 +81,7 @@ def check_views(module: ModuleOp) -> None:
 
 
 def _check_view(op: SubviewOp) -> None:
-    source, result = op.source.type, op.result.type
-    assert isinstance(source, MemRefType)
-    assert isinstance(result, MemRefType)
+    source, result = memref_of(op.source), memref_of(op.result)
     sizes, offsets = static_values(op.static_sizes), static_values(op.static_offsets)
     if DYNAMIC_INDEX in sizes or any(s != 1 for s in static_values(op.static_strides)):
         raise VerifyException("a part has static sizes and strides of 1; run-time sizes are bounds")
@@ -108,7 +107,10 @@ def _check_view(op: SubviewOp) -> None:
 
 
 def _check_offset(
-    source: MemRefType, result: MemRefType, offsets: tuple[int, ...], strides: tuple[int, ...]
+    source: MemRefType[Attribute],
+    result: MemRefType[Attribute],
+    offsets: tuple[int, ...],
+    strides: tuple[int, ...],
 ) -> None:
     start = source.get_offset()
     if start is not None and DYNAMIC_INDEX not in offsets:

@@ -53,7 +53,9 @@ def keep_location(op: Operation, new_results: Sequence[SSAValue | None]) -> None
 
 
 def rewrite(module: ModuleOp, *patterns: RewritePattern, recursive: bool = True) -> bool:
-    """Apply patterns until none matches (or in one sweep), keeping locations; whether any matched."""
+    """Apply patterns until none matches (or in one sweep), keeping locations; whether any
+    matched.
+    """
     listener = PatternRewriterListener(operation_replacement_handler=[keep_location])
     applier = GreedyRewritePatternApplier(list(patterns), dce_enabled=False)
     walker = PatternRewriteWalker(applier, apply_recursively=recursive, listener=listener)

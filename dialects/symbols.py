@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
-    MemRefType,
     ModuleOp,
     StringAttr,
     TensorType,
@@ -17,6 +16,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .locations import location_name
 from .lowbit import PackedType, TileType
+from .shaped import is_memref, memref_of, tensor_of
 from .stream import AcquireOp, AwaitOp, ChannelOp, RecvOp, SendOp, SignalOp, SlotOp, TokenOp
 from .text import static_values
 from .tg import (
@@ -110,16 +110,14 @@ def _check_weight(op: WeightOp, symbols: Symbols) -> None:
     if weight.role.data not in STORED_ROLES:
         raise VerifyException(f"@{op.global_name} is no weight but {weight.role.data}")
     shape = weight.shape if op.layer is None else weight.shape[1:]
-    if tuple(op.result.type.get_shape()) != shape:
+    if tuple(tensor_of(op.result).get_shape()) != shape:
         raise VerifyException(f"@{op.global_name} gives {list(shape)}, not {op.result.type}")
 
 
 def _check_index(name: str, symbols: Symbols) -> None:
     index = symbols.global_(name)
-    if not isinstance(index.type, MemRefType | TensorType) or len(index.shape) != 1:
-        raise VerifyException(f"@{name} is no list of row numbers: {index.type}")
-    if index.type.element_type != i32:
-        raise VerifyException(f"row numbers are i32, not those of @{name}: {index.type}")
+    if len(index.shape) != 1 or index.element != i32:
+        raise VerifyException(f"@{name} is no list of row numbers in i32: {index.type}")
 
 
 def _check_embed(op: EmbedOp, symbols: Symbols) -> None:
@@ -128,7 +126,7 @@ def _check_embed(op: EmbedOp, symbols: Symbols) -> None:
     width = table.type.k if isinstance(table.type, PackedType) else table.shape[-1]
     if isinstance(table.type, PackedType) and table.type.order.data != "nk":
         raise VerifyException(f"rows are taken from nk packings, not from {table.type}")
-    if op.result.type.get_shape()[1] != width:
+    if tensor_of(op.result).get_shape()[1] != width:
         raise VerifyException(f"rows of @{op.global_name} have {width} columns")
 
 
@@ -140,7 +138,7 @@ def _check_output(op: OutputOp, symbols: Symbols) -> None:
     output = symbols.global_(op.global_name)
     if output.role.data != "output":
         raise VerifyException(f"@{op.global_name} is no output but {output.role.data}")
-    shape = op.x.type.get_shape()
+    shape = tensor_of(op.x).get_shape()
     if len(shape) != len(output.shape) or any(
         n not in (DYNAMIC_INDEX, m) for n, m in zip(shape, output.shape, strict=True)
     ):
@@ -155,7 +153,7 @@ def _check_rope(op: RopeOp, symbols: Symbols) -> None:
 
 
 def _check_cache(op: AttentionOp | KvAppendOp, symbols: Symbols) -> None:
-    columns = (op.q if isinstance(op, AttentionOp) else op.k).type.get_shape()[1]
+    columns = tensor_of(op.q if isinstance(op, AttentionOp) else op.k).get_shape()[1]
     for name in (op.k_cache_name, op.v_cache_name):
         cache = symbols.global_(name)
         if cache.role.data != "state":
@@ -181,10 +179,10 @@ def _check_box(op: BoxOp, symbols: Symbols) -> None:
     if isinstance(target.type, PackedType):
         _check_run(op, target.type, element)
         return
-    if not isinstance(target.type, MemRefType):
+    if not is_memref(target.type):
         raise VerifyException(f"@{op.global_name} has no bytes yet: {target.type}")
-    if target.type.element_type != element:
-        raise VerifyException(f"@{op.global_name} holds {target.type.element_type}, not {element}")
+    if target.element != element:
+        raise VerifyException(f"@{op.global_name} holds {target.element}, not {element}")
     offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
     if len(offsets) != len(target.shape):
         raise VerifyException(f"@{op.global_name} has {len(target.shape)} axes, not {len(offsets)}")
@@ -234,7 +232,7 @@ def _check_gather(op: GatherOp, symbols: Symbols) -> None:
             raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
         columns = source.type.k
     else:
-        if not isinstance(source.type, MemRefType) or source.type.element_type != element:
+        if not is_memref(source.type) or source.element != element:
             raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
         columns = source.shape[-1]
     if len(source.shape) != 2 or columns != width:
@@ -246,8 +244,7 @@ def _check_slot(op: SlotOp, symbols: Symbols) -> None:
     _check_engine(op, channel, op.engine.data, isinstance(op, AcquireOp))
     if channel.kind.data != "slot" or channel.slot_bytes is None:
         raise VerifyException(f"@{op.channel_name} has no slots but is a {channel.kind.data}")
-    type_ = op.slot.type
-    assert isinstance(type_, MemRefType)
+    type_ = memref_of(op.slot)
     if type_.memory_space != channel.space:
         raise VerifyException(f"@{op.channel_name} lies in {channel.space}, not {type_}")
     if nbytes(type_) > channel.slot_bytes.data:

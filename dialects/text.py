@@ -10,13 +10,14 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     DenseArrayBase,
     FloatAttr,
     IntAttr,
+    IntegerType,
     StringAttr,
     SymbolRefAttr,
     f32,
@@ -99,11 +100,11 @@ def dimensions(parser: AttrParser) -> tuple[int, ...]:
 
 def float_text(value: float) -> str:
     """The shortest decimal text that rounds to the float32 `value`, always with a point."""
+    digits = 9
     for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        if to_f32(float(text)) == value:
+        if to_f32(float(f"{value:.{digits}g}")) == value:
             break
-    mantissa, mark, exponent = text.partition("e")
+    mantissa, mark, exponent = f"{value:.{digits}g}".partition("e")
     return (mantissa if "." in mantissa else mantissa + ".0") + mark + exponent
 
 
@@ -174,7 +175,7 @@ def join_values(dynamic: Sequence[SSAValue], static: DenseArrayBase) -> tuple[SS
 
 def static_values(static: DenseArrayBase) -> tuple[int, ...]:
     """The integers of an i64 array."""
-    return tuple(int(n) for n in static.get_values())
+    return tuple(cast(DenseArrayBase[IntegerType], static).get_values())
 
 
 def print_word(printer: Printer, word: str, value: SSAValue | None) -> None:

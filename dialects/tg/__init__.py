@@ -6,22 +6,11 @@ into loops on buffers. The declarations stay to the end.
 
 from xdsl.ir import Dialect
 
+from .access import EmbedOp, OutputOp, TakeOp, WeightOp
 from .attention import AttentionOp, CacheOp, KvAppendOp, RopeOp
 from .declare import ROLES, STORED_ROLES, GetOp, GlobalOp, ScalarOp, TableOp
 from .fused import FusedOp, YieldOp
-from .graph import (
-    BINARY,
-    UNARY,
-    BinaryOp,
-    EmbedOp,
-    MatmulOp,
-    OutputOp,
-    RmsNormOp,
-    SplitOp,
-    TakeOp,
-    UnaryOp,
-    WeightOp,
-)
+from .graph import BINARY, UNARY, BinaryOp, MatmulOp, RmsNormOp, SplitOp, UnaryOp
 from .types import SizesAttr, check_sizes, rows_type, with_columns
 
 Tg = Dialect(

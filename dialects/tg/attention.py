@@ -39,7 +39,7 @@ from ..text import (
     symbol,
     symbol_text,
 )
-from .graph import read_type
+from .access import read_type
 from .types import check_rank, check_sizes, check_type
 
 

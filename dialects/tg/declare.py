@@ -30,6 +30,7 @@ from xdsl.traits import Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import PackedType
+from ..shaped import is_memref, memref_of, tensor_of
 from ..spaces import space_name
 from ..text import (
     TextOp,
@@ -94,8 +95,20 @@ class GlobalOp(TextOp):
     @property
     def shape(self) -> tuple[int, ...]:
         """The logical shape: [layers,] K, N of a packed parameter."""
-        assert isinstance(self.type, TensorType | MemRefType | PackedType)
-        return tuple(self.type.get_shape())
+        return tuple(self.shaped.get_shape())
+
+    @property
+    def shaped(self) -> TensorType[Attribute] | MemRefType[Attribute] | PackedType:
+        """The type as what it is."""
+        if isinstance(self.type, PackedType):
+            return self.type
+        return memref_of(self.type) if is_memref(self.type) else tensor_of(self.type)
+
+    @property
+    def element(self) -> Attribute:
+        """The element type; a packed parameter is its own."""
+        shaped = self.shaped
+        return shaped if isinstance(shaped, PackedType) else shaped.element_type
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -119,15 +132,12 @@ class GlobalOp(TextOp):
     def verify_(self) -> None:
         if self.role.data not in ROLES:
             raise VerifyException(f"no role is named {self.role.data!r}: {', '.join(ROLES)}")
-        if not isinstance(self.type, TensorType | MemRefType | PackedType):
-            raise VerifyException(
-                f"a global is a tensor, a packed parameter or a memref: {self.type}"
-            )
-        if isinstance(self.type, MemRefType) and space_name(self.type) != "hbm":
-            raise VerifyException(f"a global lives in #tw.hbm, not {self.type}")
+        shaped = self.shaped
+        if isinstance(shaped, MemRefType) and space_name(shaped) != "hbm":
+            raise VerifyException(f"a global lives in #tw.hbm, not {shaped}")
         if DYNAMIC_INDEX in self.shape:
-            raise VerifyException(f"a global has static sizes, not {self.type}")
-        if isinstance(self.type, PackedType) and self.role.data != "weight":
+            raise VerifyException(f"a global has static sizes, not {shaped}")
+        if isinstance(shaped, PackedType) and self.role.data != "weight":
             raise VerifyException(f"only a weight is packed, not a global of role {self.role.data}")
         if self.recipe is not None and self.role.data not in STORED_ROLES:
             raise VerifyException(f"a global of role {self.role.data} has no recipe")

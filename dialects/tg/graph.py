@@ -1,4 +1,4 @@
-"""Ops on whole tensors: parameters, rows by index, matmul, norms, elementwise, columns."""
+"""Ops on whole tensors: matmul, norms, elementwise, columns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import Self
 
 from xdsl.dialects.builtin import (
-    DYNAMIC_INDEX,
     DenseArrayBase,
     FloatAttr,
-    IndexType,
     IntAttr,
     StringAttr,
-    SymbolRefAttr,
     TensorType,
     i64,
 )
@@ -20,7 +17,6 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
-    opt_operand_def,
     opt_prop_def,
     prop_def,
     result_def,
@@ -32,6 +28,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from ..shaped import tensor_of
 from ..text import (
     I64Array,
     TextOp,
@@ -39,21 +36,17 @@ from ..text import (
     float_attr,
     float_text,
     int_attr,
-    many,
     natural,
     operand,
     parse_float,
-    parse_symbol,
     print_type,
     static_values,
-    symbol,
-    symbol_text,
 )
+from .access import read_type
 from .types import (
     check_rank,
     check_sizes,
     check_type,
-    tensor,
     with_columns,
 )
 
@@ -62,165 +55,6 @@ UNARY = (
     *("silu", "gelu_tanh", "gelu_erf"),
 )
 BINARY = ("add", "sub", "mul", "max", "min")
-
-
-def read_type(parser: Parser) -> Attribute:
-    """`: type`."""
-    parser.parse_punctuation(":")
-    return parser.parse_type()
-
-
-@irdl_op_definition
-class WeightOp(TextOp):
-    """A parameter, or its slice of one layer: `%w = tg.weight @w[%l] : tensor<64x96xf32>`.
-
-    The tensor is the global's shape without the layer; the values are what the format makes of
-    them.
-    """
-
-    name = "tg.weight"
-    symbol = prop_def(SymbolRefAttr)
-    layer = opt_operand_def(IndexType())
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
-
-    def __init__(self, weight: str | SymbolRefAttr, type: Attribute, layer: SSAValue | None = None):
-        super().__init__(
-            operands=[many(layer)], result_types=[type], properties={"symbol": symbol(weight)}
-        )
-
-    @property
-    def global_name(self) -> str:
-        """The parameter's name, without @."""
-        return self.symbol.string_value()
-
-    @classmethod
-    def read(cls, parser: Parser) -> Self:
-        name, layer = parse_symbol(parser), None
-        if parser.parse_optional_punctuation("[") is not None:
-            layer = operand(parser)
-            parser.parse_punctuation("]")
-        return cls(name, read_type(parser), layer)
-
-    def write(self, printer: Printer) -> None:
-        printer.print_string(f" {symbol_text(self.symbol)}")
-        if self.layer is not None:
-            printer.print_string("[")
-            printer.print_operand(self.layer)
-            printer.print_string("]")
-        print_type(printer, self.result.type)
-
-    def verify_(self) -> None:
-        if DYNAMIC_INDEX in self.result.type.get_shape():
-            raise VerifyException(f"a parameter has static sizes, not {self.result.type}")
-
-
-@irdl_op_definition
-class EmbedOp(TextOp):
-    """result[r, :] = @table[@index[r], :]: `%x = tg.embed @tok_embd, @tokens : T`.
-
-    The table is packed nk, or dense.
-    """
-
-    name = "tg.embed"
-    symbol = prop_def(SymbolRefAttr)
-    index = prop_def(SymbolRefAttr)
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
-
-    def __init__(self, table: str | SymbolRefAttr, index: str | SymbolRefAttr, type: Attribute):
-        super().__init__(
-            result_types=[type], properties={"symbol": symbol(table), "index": symbol(index)}
-        )
-
-    @property
-    def global_name(self) -> str:
-        """The table's name, without @."""
-        return self.symbol.string_value()
-
-    @property
-    def index_name(self) -> str:
-        """The name of the global of row numbers, without @."""
-        return self.index.string_value()
-
-    @classmethod
-    def read(cls, parser: Parser) -> Self:
-        table = parse_symbol(parser)
-        parser.parse_punctuation(",")
-        return cls(table, parse_symbol(parser), read_type(parser))
-
-    def write(self, printer: Printer) -> None:
-        printer.print_string(f" {symbol_text(self.symbol)}, {symbol_text(self.index)}")
-        print_type(printer, self.result.type)
-
-    def verify_(self) -> None:
-        check_sizes(self.result.type)
-        check_rank("the result", self.result, 2)
-
-
-@irdl_op_definition
-class TakeOp(TextOp):
-    """result[r, :] = x[@index[r], :]: `%y = tg.take %x, @logit_index : T`."""
-
-    name = "tg.take"
-    x = operand_def(TensorType)
-    index = prop_def(SymbolRefAttr)
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
-
-    def __init__(self, x: SSAValue, index: str | SymbolRefAttr, type: Attribute):
-        super().__init__(operands=[x], result_types=[type], properties={"index": symbol(index)})
-
-    @property
-    def index_name(self) -> str:
-        """The name of the global of row numbers, without @."""
-        return self.index.string_value()
-
-    @classmethod
-    def read(cls, parser: Parser) -> Self:
-        x = operand(parser)
-        parser.parse_punctuation(",")
-        return cls(x, parse_symbol(parser), read_type(parser))
-
-    def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
-        printer.print_string(f", {symbol_text(self.index)}")
-        print_type(printer, self.result.type)
-
-    def verify_(self) -> None:
-        check_sizes(self.result.type)
-        x, y = check_rank("x", self.x, 2), check_rank("the result", self.result, 2)
-        if x[1] != y[1]:
-            raise VerifyException(f"taken rows keep their {x[1]} columns, not {y[1]}")
-
-
-@irdl_op_definition
-class OutputOp(TextOp):
-    """@global = x: `tg.output %y to @logits`."""
-
-    name = "tg.output"
-    x = operand_def(TensorType)
-    symbol = prop_def(SymbolRefAttr)
-
-    def __init__(self, x: SSAValue, output: str | SymbolRefAttr):
-        super().__init__(operands=[x], properties={"symbol": symbol(output)})
-
-    @property
-    def global_name(self) -> str:
-        """The output's name, without @."""
-        return self.symbol.string_value()
-
-    @classmethod
-    def read(cls, parser: Parser) -> Self:
-        x = operand(parser)
-        parser.parse_keyword("to")
-        return cls(x, parse_symbol(parser))
-
-    def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
-        printer.print_string(f" to {symbol_text(self.symbol)}")
 
 
 @irdl_op_definition
@@ -235,7 +69,7 @@ class MatmulOp(TextOp):
 
     def __init__(self, a: SSAValue, w: SSAValue, type: Attribute | None = None):
         if type is None:
-            type = with_columns(tensor(a), tensor(w).get_shape()[1])
+            type = with_columns(tensor_of(a), tensor_of(w).get_shape()[1])
         super().__init__(operands=[a, w], result_types=[type])
 
     @classmethod
@@ -254,7 +88,7 @@ class MatmulOp(TextOp):
         check_sizes(self.a.type)
         if a[1] != w[0]:
             raise VerifyException(f"{a[1]} columns of a meet {w[0]} rows of w")
-        check_type("the result", self.result, with_columns(self.a.type, w[1]))
+        check_type("the result", self.result, with_columns(tensor_of(self.a), w[1]))
 
 
 @irdl_op_definition
@@ -390,7 +224,7 @@ class BinaryOp(TextOp):
         check_type("the result", self.result, self.x.type)
         if self.y.type != self.x.type:
             columns = check_rank("x", self.x, 2)[1]
-            if tuple(self.y.type.get_shape()) != (columns,):
+            if tuple(tensor_of(self.y).get_shape()) != (columns,):
                 raise VerifyException(
                     f"y is {self.x.type} or has one value for each of {columns} columns, "
                     f"not {self.y.type}"
@@ -415,7 +249,7 @@ class SplitOp(TextOp):
     def __init__(self, x: SSAValue, sizes: Sequence[int], group: int | None = None):
         super().__init__(
             operands=[x],
-            result_types=[[with_columns(tensor(x), n) for n in sizes]],
+            result_types=[[with_columns(tensor_of(x), n) for n in sizes]],
             properties={
                 "sizes": DenseArrayBase.from_list(i64, sizes),
                 "group": int_attr(group),
@@ -450,4 +284,4 @@ class SplitOp(TextOp):
                 f"only equal parts alternate, by groups of at least 1: {list(self.columns)}"
             )
         for n, part in zip(self.columns, self.parts, strict=True):
-            check_type("a part", part, with_columns(self.x.type, n))
+            check_type("a part", part, with_columns(tensor_of(self.x), n))

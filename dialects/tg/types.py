@@ -11,6 +11,8 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from ..shaped import tensor_of
+
 
 @irdl_attr_definition
 class SizesAttr(ParametrizedAttribute):
@@ -36,14 +38,6 @@ class SizesAttr(ParametrizedAttribute):
         printer.print_string("<" + ", ".join("@" + name.data for name in self.names) + ">")
 
 
-def tensor(value: SSAValue | Attribute) -> TensorType[Attribute]:
-    """The tensor type of a value."""
-    type_ = value.type if isinstance(value, SSAValue) else value
-    if not isinstance(type_, TensorType):
-        raise VerifyException(f"{type_} is no tensor")
-    return type_
-
-
 def rows_type(columns: int, rows: int | str, element: Attribute) -> TensorType[Attribute]:
     """`tensor<rows x columns>`; `rows` is a number or the name of a launch parameter."""
     if isinstance(rows, int):
@@ -58,9 +52,9 @@ def with_columns(type_: TensorType[Attribute], columns: int) -> TensorType[Attri
 
 def check_sizes(type_: Attribute) -> None:
     """Each `?` of a tensor is named by `#tg.sizes`, and only those."""
-    tensor_type = tensor(type_)
-    unknown = tensor_type.get_shape().count(DYNAMIC_INDEX)
-    encoding = tensor_type.encoding
+    tensor = tensor_of(type_)
+    unknown = tensor.get_shape().count(DYNAMIC_INDEX)
+    encoding = tensor.encoding
     named = len(encoding.names) if isinstance(encoding, SizesAttr) else 0
     if unknown != named or not isinstance(encoding, SizesAttr | NoneAttr):
         raise VerifyException(f"each ? of a tensor is named by #tg.sizes, not {type_}")
@@ -68,7 +62,7 @@ def check_sizes(type_: Attribute) -> None:
 
 def check_rank(role: str, value: SSAValue, rank: int) -> tuple[int, ...]:
     """The shape of a value that must have `rank` axes."""
-    shape = tuple(tensor(value).get_shape())
+    shape = tuple(tensor_of(value).get_shape())
     if len(shape) != rank:
         raise VerifyException(f"{role} has {rank} axes, not {value.type}")
     return shape
@@ -76,7 +70,7 @@ def check_rank(role: str, value: SSAValue, rank: int) -> tuple[int, ...]:
 
 def check_same_rows(a: SSAValue, b: SSAValue) -> None:
     """Two tensors have the same rows: one number, or one launch parameter."""
-    left, right = tensor(a), tensor(b)
+    left, right = tensor_of(a), tensor_of(b)
     if left.get_shape()[0] != right.get_shape()[0] or left.encoding != right.encoding:
         raise VerifyException(f"rows differ: {left} and {right}")
 

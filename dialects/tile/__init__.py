@@ -16,8 +16,9 @@ from .base import (
     shape_of,
     strides_of,
 )
+from .gather import GatherOp
 from .matrix import MatmulOp
-from .memory import BoxOp, BufferOp, GatherOp, LoadOp, StoreOp
+from .memory import BoxOp, BufferOp, LoadOp, StoreOp
 from .shuffle import QuantiseOp, SelectOp, TopkOp, TransposeOp
 from .vector import FUNCTIONS, OPERATORS, REDUCTIONS, Band, VecOp
 from .views import ReshapeOp, check_part, offset_of, reshape, root, subview

@@ -24,6 +24,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import TileType
+from ..shaped import memref_of
 from ..spaces import EngineAttr, parse_engine, space_name
 from ..text import TextOp
 
@@ -93,25 +94,23 @@ def element_bytes(type_: Attribute) -> int:
 
 def nbytes(type_: Attribute) -> int:
     """Bytes of a memref without gaps: its shape times its element."""
-    if not isinstance(type_, MemRefType):
-        raise VerifyException(f"{type_} is no memref")
-    total = element_bytes(type_.element_type)
-    for size in type_.get_shape():
+    memref = memref_of(type_)
+    total = element_bytes(memref.element_type)
+    for size in memref.get_shape():
         total *= size
     return total
 
 
 def shape_of(value: SSAValue) -> tuple[int, ...]:
     """The logical shape: a packed tile counts as K x W (kn) or N x K (nk)."""
-    assert isinstance(value.type, MemRefType)
-    element = value.type.element_type
-    return element.get_shape() if isinstance(element, TileType) else value.type.get_shape()
+    memref = memref_of(value)
+    element = memref.element_type
+    return element.get_shape() if isinstance(element, TileType) else memref.get_shape()
 
 
 def element_of(value: SSAValue) -> Attribute:
     """The element type of a memref."""
-    assert isinstance(value.type, MemRefType)
-    return value.type.element_type
+    return memref_of(value).element_type
 
 
 def require_element(role: str, value: SSAValue, kinds: type | tuple[type, ...]) -> None:

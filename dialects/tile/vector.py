@@ -131,7 +131,7 @@ class VecOp(TileOp):
         sources = (a, b, c, d)
         values = [[s] if isinstance(s, SSAValue) else [] for s in sources]
         numbers = [None if isinstance(s, SSAValue) else float_attr(s) for s in sources]
-        limits = [many(band.lo), many(band.hi)] if band else [[], []]
+        limits = many(band.lo if band else None), many(band.hi if band else None)
         super().__init__(
             operands=[*values, *limits, *map(many, (dst, red, rows, mid, cols))],
             properties={

@@ -14,6 +14,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from ..shaped import memref_of
 from ..text import TextOp, operand, print_type
 from .base import is_contiguous, nbytes, strides_of
 
@@ -46,7 +47,7 @@ class ReshapeOp(TextOp):
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:
-        old, new = self.source.type, self.result.type
+        old, new = memref_of(self.source), memref_of(self.result)
         if not is_contiguous(old) or not is_contiguous(new):
             raise VerifyException(f"a reshape needs bytes without gaps: {old} to {new}")
         if nbytes(old) != nbytes(new):
@@ -88,9 +89,7 @@ def subview(
     Raises VerifyException if the part cannot lie inside the source or a dropped axis is no unit
     axis.
     """
-    type_ = source.type
-    if not isinstance(type_, MemRefType):
-        raise VerifyException(f"{type_} is no memref")
+    type_ = memref_of(source)
     check_part(type_, offsets, sizes)
     if any(sizes[axis] != 1 for axis in drop):
         raise VerifyException(f"only unit axes are dropped, not {list(drop)} of {list(sizes)}")
@@ -111,9 +110,7 @@ def subview(
 
 def reshape(source: SSAValue, shape: Sequence[int]) -> ReshapeOp:
     """`source` seen with `shape`."""
-    type_ = source.type
-    if not isinstance(type_, MemRefType):
-        raise VerifyException(f"{type_} is no memref")
+    type_ = memref_of(source)
     offset = offset_of(type_)
     plain = MemRefType(type_.element_type, shape, memory_space=type_.memory_space)
     if offset == 0:

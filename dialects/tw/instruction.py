@@ -1,4 +1,6 @@
-"""Instructions with memory operands: their text, their fields and their limits come from the table."""
+"""Instructions with memory operands: their text, their fields and their limits come from the
+table.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ class InstructionOp(TextOp):
         return places
 
     def get_settings(self) -> dict[str, Setting]:
-        """Enums (by the name of the value), flags (1) and constants that differ from the default."""
+        """Enums (by the name of the value), flags (1) and constants that differ from the
+        default.
+        """
         return {name: setting_value(value) for name, value in self.settings.data.items()}
 
     def get_registers(self) -> dict[str, SSAValue]:

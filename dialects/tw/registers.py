@@ -1,4 +1,6 @@
-"""Checks of one engine's program: its instructions run there, and registers hold what reads expect."""
+"""Checks of one engine's program: its instructions run there, and registers hold what reads
+expect.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from .types import RegType, register_type
 
 
 def check_program(program: ProgramOp) -> None:
-    """Raises VerifyException on an instruction of another engine or a register lost before its use."""
+    """Raises VerifyException on an instruction of another engine or a register lost before its
+    use.
+    """
     kind = program.engine.kind
     for op in program.walk():
         if isinstance(op, InstructionOp) and kind not in op.row().engines:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
-from xdsl.dialects.builtin import Attribute, IntAttr, StringAttr, SymbolRefAttr
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -200,7 +200,9 @@ class PopOp(TextOp):
 
 @irdl_op_definition
 class SyncOp(TextOp):
-    """A channel step by itself, on n slots or tokens: `tw.sync wait @w`, `tw.sync release @w n 2`."""
+    """A channel step by itself, on n slots or tokens: `tw.sync wait @w`, `tw.sync release @w n
+    2`.
+    """
 
     name = "tw.sync"
     kind = prop_def(StringAttr)

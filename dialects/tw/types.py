@@ -21,7 +21,9 @@ from ..text import float_attr, float_text, natural, optional_operand, parse_floa
 
 @irdl_attr_definition
 class RegType(ParametrizedAttribute, TypeAttribute):
-    """A scalar register that holds an integer: `!tw.reg<r3>`, or `!tw.reg<c0>` for a loop counter."""
+    """A scalar register that holds an integer: `!tw.reg<r3>`, or `!tw.reg<c0>` for a loop
+    counter.
+    """
 
     name = "tw.reg"
     register: StringAttr
