@@ -102,6 +102,8 @@ def _join(a: Step, b: Step) -> Step | None:
     """One step for two: the later signal, the earlier await. None if other work lies between them."""
     if (a.verb, a.place) != (b.verb, b.place):
         return None
+    if a.anchor is not b.anchor and (a.anchor.regions or b.anchor.regions):
+        return None
     for first, second in ((a, b), (b, a)):
         at: Operation | None = first.anchor
         while at is not None and at is not second.anchor:
