@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ...backend.errors import TilewrightError
 from .options import Json
 from .output import note, print_json
 
@@ -42,11 +41,9 @@ def fetch(
       tilewright fetch smollm2
       tilewright compile "$(tilewright fetch smollm2)" --max-context 512 -o smollm2.tw
     """
-    from .. import fetch as models
+    from ..fetch import fetch as fetch_model
 
-    if model != "smollm2":
-        raise TilewrightError(f"model '{model}' cannot be fetched; choose: smollm2")
-    path = models.fetch_smollm2(note)
+    path = fetch_model(model, note)
     if as_json:
         print_json({"path": str(path)})
     else:
