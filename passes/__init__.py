@@ -36,5 +36,10 @@ PASSES: dict[str, Factory] = {
     "tile": late("tile", "TilePass"),
     "assign-engines": late("assign_engines", "AssignEnginesPass"),
     "channels": late("channels", "ChannelsPass"),
+    "size-rings": late("size_rings", "SizeRingsPass"),
+    "verify-streams": late("verify_streams", "VerifyStreamsPass"),
+    "allocate": late("allocate", "AllocatePass"),
+    "project": late("project", "ProjectPass"),
+    "erase-channels": late("erase_channels", "EraseChannelsPass"),
 }
 """Every pass by its name on the command line, in pipeline order."""

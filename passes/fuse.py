@@ -28,7 +28,7 @@ from ..dialects.tg import (
     WeightOp,
     YieldOp,
 )
-from .located import location_text
+from ..dialects.locations import location_name
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
 HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
@@ -143,7 +143,7 @@ def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> Non
             copies[old] = new
             new.name_hint = old.name_hint
     body.add_op(YieldOp(*(copies[value] for value in leaving)))
-    label = location_text(named.location) or named.name
+    label = location_name(named) or named.name
     fused = FusedOp(label, [value.type for value in leaving], Region(body))
     fused.location = named.location
     block.insert_op_before(fused, last)

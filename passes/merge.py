@@ -18,7 +18,7 @@ from ..backend.formats import parse_recipe
 from ..dialects.locations import named
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, SplitOp, WeightOp
-from .located import location_text
+from ..dialects.locations import location_name
 from .symbols import globals_of
 
 
@@ -56,7 +56,7 @@ def joined_type(types: list[Attribute]) -> Attribute | None:
 
 def joined_location(ops: list[Operation]) -> Attribute:
     """The location of one op that stands for several."""
-    names = [location_text(op.location) for op in ops]
+    names = [location_name(op) for op in ops]
     head = names[0].rsplit(".", 1)[0] + "." if "." in names[0] else ""
     if not all(name.startswith(head) for name in names) or not all(names):
         return ops[0].location
