@@ -138,7 +138,7 @@ class Scope:
 def check_tile_op(scope: Scope, op: TileOp) -> None:
     """A tile op has an engine, and its operands are that engine's."""
     if op.engine is None:
-        raise Broken(f"has no engine; assign-engines gives it one of kind {op.kind}")
+        raise Broken(f"has no engine; assign-engines gives it one of kind {op.KIND}")
     for value in op.reads():
         scope.check_use(value, op.engine.data, write=False)
     for value in op.writes():

@@ -73,11 +73,11 @@ def channel_info(op: ChannelOp) -> ChannelInfo:
         producer=op.producer.data,
         consumers=op.consumer_names,
         slots=op.slots.data,
-        slot_bytes=op.slot_bytes.data if op.slot_bytes else 0,
-        space=op.space.name.removeprefix("tw.") if op.space else "",
-        base=op.at.data if op.at else None,
-        primed=op.primed.data if op.primed else 0,
-        maximum=op.maximum.data if op.maximum else 0,
+        slot_bytes=op.slot_bytes.data if op.slot_bytes is not None else 0,
+        space=op.space.name.removeprefix("tw.") if op.space is not None else "",
+        base=op.at.data if op.at is not None else None,
+        primed=op.primed.data if op.primed is not None else 0,
+        maximum=op.maximum.data if op.maximum is not None else 0,
     )
 
 

@@ -184,10 +184,10 @@ def _get(op: GetOp, machine: TileMachine) -> Action:
 
 def _buffer(op: BufferOp, machine: TileMachine) -> Action:
     type_, result = op.result.type, op.result
-    count, engine = nbytes(type_), op.engine.data if op.engine else ""
+    count, engine = nbytes(type_), op.engine.data if op.engine is not None else ""
     name = f"%{result.name_hint or 'buffer'}"
     accumulator = type_.memory_space is not None and type_.memory_space.name == "tw.acc"
-    at = op.at.data if op.at else None
+    at = op.at.data if op.at is not None else None
 
     def run(values: Values) -> None:
         space = machine.spaces[type_.memory_space.name.removeprefix("tw.")]
