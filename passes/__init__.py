@@ -40,6 +40,7 @@ PASSES: dict[str, Factory] = {
     "verify-streams": late("verify_streams", "VerifyStreamsPass"),
     "allocate": late("allocate", "AllocatePass"),
     "project": late("project", "ProjectPass"),
+    "select": late("select", "SelectPass"),
     "erase-channels": late("erase_channels", "EraseChannelsPass"),
 }
 """Every pass by its name on the command line, in pipeline order."""

@@ -29,6 +29,7 @@ from ..dialects.stream import (
 from ..dialects.tile import BufferOp, ReshapeOp, TileOp, nbytes
 from .located import PassError, located
 from .marks import high_water_marks
+from .names import Names, symbols
 from .placement import align
 from .rings import Hold, RingError, Use, schedule
 from .tokens import Token, find_tokens
@@ -45,21 +46,6 @@ class Ring:
     producer: str
     consumers: tuple[str, ...]
     members: list[Touched] = field(default_factory=list[Touched])
-
-
-@dataclass
-class Names:
-    """Symbols of the module, so that new channels get names of their own."""
-
-    taken: set[str]
-
-    def fresh(self, wish: str) -> str:
-        """`wish`, or with the first number that is free."""
-        name, number = wish, 1
-        while name in self.taken:
-            name, number = f"{wish}_{number}", number + 1
-        self.taken.add(name)
-        return name
 
 
 def engine_key(engine: str) -> tuple[int, str]:
@@ -273,7 +259,7 @@ def insert_tokens(tokens: list[Token], names: Names) -> list[ChannelOp]:
 
 def stream_function(module: ModuleOp, function: func.FuncOp) -> None:
     """Channels for one function, declared before it. Raises PassError."""
-    names = Names({a.data for op in module.ops if (a := op.get_attr_or_prop("sym_name"))})
+    names = Names(symbols(module))
     channels = insert_tokens(find_tokens(function.body.block), names)
     touches = find_touches(function.body.block)
     for touched in touches.buffers:

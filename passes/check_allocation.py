@@ -16,10 +16,11 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..backend.machine import Machine
 from ..dialects.lowbit import PackedType
-from ..dialects.stream import SCALAR_BYTES, ChannelOp
+from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp
 from ..dialects.tile import BufferOp, TileOp, element_bytes, root
 from .located import PassError, located
+from .memory import SCALAR_BYTES
 
 TRIPS = 2
 

@@ -10,13 +10,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation
 
 from ..dialects.spaces import SPM, space_name
-from ..dialects.stream import SCALAR_BYTES, ChannelOp
+from ..dialects.stream import ChannelOp
 from ..dialects.tile import BufferOp, nbytes
 from .located import PassError, located
 from .placement import Life
 from .touches import Touched, find_touches
 
 SPACES = ("spm", "acc")
+SCALAR_BYTES = 8
+"""Bytes of one slot of a channel of scalars."""
 
 
 @dataclass(frozen=True)
