@@ -14,6 +14,7 @@ OPS = ("none", "add", "sub", "mul", "max", "min", "lt", "le", "eq")
 REDUCTIONS = ("none", "sum", "sumsq", "max", "min", "absmax")
 
 _FLOATS = ("f32", "bf16", "f16")
+_ELEMENTS = tuple(ELEMENT_BYTES)
 _ANY_FORMAT = VIEW_FORMATS
 
 
@@ -91,9 +92,9 @@ scale per output column (i8 per channel) is not applied here.""",
         summary="v = f(a * b + c) op d, masked by a band, then stored and/or reduced along rows.",
         engines=("vpu",),
         operands=(
-            _target("dst", "receives v", _FLOATS, optional=True),
+            _target("dst", "receives v", _ELEMENTS, optional=True),
             _target(
-                "red", "receives one value a row; its last extent is 1", _FLOATS, optional=True
+                "red", "receives one value a row; its last extent is 1", _ELEMENTS, optional=True
             ),
             _source("a", "first factor"),
             _source("b", "second factor", optional=True),
@@ -106,8 +107,8 @@ The value's shape is that of `dst`, or without `dst` that of `a`, clipped by `ro
 For every index: `t = a`; with `b`, `t = t * b`; with `c`, `t = t + c`; `v = f(t)`; with `d`,
 `v = v op d` (`lt`, `le`, `eq` give 1.0 or 0.0). Each step rounds to float32 by itself; an absent
 operand's step is left out, not done with 1 or 0. Sources are widened exactly to float32 (i32 is
-rounded); a packed source is dequantised: `(code - zero) * scale`, rounded, then `+ minimum`,
-rounded.
+rounded); a packed source, `nk` or `kn`, is dequantised: `(code - zero) * scale`, rounded, then
+`+ minimum`, rounded.
 
 **Band.** With r the index on axis `axis` and c the index on the last axis, the column is kept where
 `lo + step * r <= c < hi + step * r`; an absent register is no limit. Elsewhere v becomes constant
@@ -116,16 +117,18 @@ rounded.
 **Reduction** over the kept and filled columns of each row, before the store's rounding; overwrites
 `red`. `sum`: 16 partials, each from +0; column j is added to partial j mod 16, j ascending; then
 `p[j] = p[j] + p[j + 8]` for j < 8, then + 4, + 2, + 1; the result is p[0]. `sumsq`: the same over
-v * v, rounded. `max`, `min`, `absmax` (max of |v|) give NaN where any value is NaN. A row without
-columns gives +0, +0, -inf, +inf, 0.
+v * v, rounded. `max`, `min`: the same, from -inf and +inf, with max and min (chapter 8)
+in place of +, the partial on the left; `absmax`: max of |v| from +0. A row without columns gives
+the start value.
 
-**Store** of v to `dst` and of the reduction to `red` as chapter *Stores* says.""",
+**Store** of v to `dst` and of the reduction to `red` as chapter 8 says.""",
         limits=(
             "At least one of `dst` and `red` is given; `rop` is none exactly without `red`, "
             "`op` exactly without `d`.",
             "All views have one rank (1 to 3) and the value's shape, but `red`, whose last extent "
             "is 1; an operand broadcasts by stride 0.",
-            "`mid` only with rank 3; `axis1` only with rank 3; a packed source has rank 2.",
+            "`rows` only with rank 2 or 3, `mid` and `axis1` only with rank 3; a packed source has "
+            "rank 2. Without `dst`, `a` is no constant.",
             "`dst` and `red` do not broadcast. `dst` may be the same view of the same place as a "
             "source; otherwise the bytes of `dst` and `red` overlap no source.",
         ),
@@ -136,7 +139,7 @@ columns gives +0, +0, -inf, +inf, 0.
         summary="Select between two values by a mask.",
         engines=("vpu",),
         operands=(
-            _target("dst", "result", _FLOATS),
+            _target("dst", "result", _ELEMENTS),
             _source("mask", "not 0: take a"),
             _source("a", "taken where the mask is set"),
             _source("b", "taken elsewhere"),
@@ -162,7 +165,7 @@ For every index of `dst`'s shape, clipped by the bounds: `dst = a` where `mask` 
 The block is the last extent of `codes` over the last extent of `scales`. For each block, over its
 columns inside the bounds: `m = max |a|` (NaN if any is NaN); `s = m / 127` rounded to float32;
 `q = 1 / s` rounded, or +0 where s = 0; `code = round(a * q)` with a * q rounded to float32, ties to
-even, clamped to -127 .. 127, NaN to 0. `scales` receives s (stored as chapter *Stores* says; the
+even, clamped to -127 .. 127, NaN to 0. `scales` receives s (stored as chapter 8 says; the
 codes come from the float32 s). A block with no column inside the bounds is not written.""",
         limits=(
             "The last extent of `codes` is a multiple of the last extent of `scales`.",
@@ -193,8 +196,8 @@ column's. A NaN is larger than every number; the first NaN wins. A row without c
         summary="Transpose a matrix of 8, 16 or 32-bit elements.",
         engines=("vpu",),
         operands=(
-            OperandSpec("dst", "write", "[C, R]", ranks=(2, 2), formats=tuple(ELEMENT_BYTES)),
-            OperandSpec("a", "read", "[R, C]", ranks=(2, 2), formats=tuple(ELEMENT_BYTES)),
+            OperandSpec("dst", "write", "[C, R]", ranks=(2, 2), formats=_ELEMENTS),
+            OperandSpec("a", "read", "[R, C]", ranks=(2, 2), formats=_ELEMENTS),
         ),
         fields=bounds(FUNCTION_LOW, ("rows", "R"), ("cols", "C")),
         meaning="""\

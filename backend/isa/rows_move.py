@@ -56,7 +56,7 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
         fields=_AXES,
         meaning="""\
 Every element of the box (the shape of `dst` clipped by the bounds) becomes the constant, converted
-to the format of `dst` as chapter *Stores* says.""",
+to the format of `dst` as chapter 8 says.""",
         limits=("`value` is a constant.", "An axis that `dst` does not have has no bound."),
         duration="bytes / port",
     ),

@@ -148,7 +148,7 @@ continues after that `loop`, else after this instruction.""",
             Field("n", OPERAND_LOW + 8, 8, "unsigned", "slots or tokens", default=1, minimum=1),
         ),
         meaning="""\
-Does the step `n` times, as chapter *Channels* defines it. `acquire` and `wait` block until each
+Does the step `n` times, as chapter 7 defines it. `acquire` and `wait` block until each
 can be done. `commit` and `release` take effect when all earlier instructions of this engine are
 complete, in order, and never block.""",
         limits=(
