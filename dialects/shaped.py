@@ -1,12 +1,23 @@
-"""Types of values as what they are: narrowing for the type checker, errors for everybody."""
+"""Types of values as what they are, and their bytes."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from xdsl.dialects.builtin import MemRefType, TensorType
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    IntegerType,
+    MemRefType,
+    TensorType,
+)
 from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import VerifyException
+
+from .lowbit import TileType
+
+FLOATS = (Float32Type, Float16Type, BFloat16Type)
 
 
 def memref_of(value: SSAValue | Attribute) -> MemRefType[Attribute]:
@@ -28,3 +39,21 @@ def tensor_of(value: SSAValue | Attribute) -> TensorType[Attribute]:
     if not isinstance(type_, TensorType):
         raise VerifyException(f"{type_} is no tensor")
     return cast(TensorType[Attribute], type_)
+
+
+def element_bytes(type_: Attribute) -> int:
+    """Bytes of an element; a packed tile is one element."""
+    if isinstance(type_, TileType):
+        return type_.nbytes
+    if isinstance(type_, (*FLOATS, IntegerType)):
+        return (type_.bitwidth + 7) // 8
+    raise VerifyException(f"{type_} is no element of a memref: f32, f16, bf16, integer, tile")
+
+
+def nbytes(type_: Attribute) -> int:
+    """Bytes of a memref without gaps: its shape times its element."""
+    memref = memref_of(type_)
+    total = element_bytes(memref.element_type)
+    for size in memref.get_shape():
+        total *= size
+    return total

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     ModuleOp,
-    StringAttr,
     TensorType,
     i32,
 )
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
 
+from .declared import Symbols
 from .locations import location_name
 from .lowbit import PackedType, TileType
 from .shaped import is_memref, memref_of, tensor_of
@@ -24,7 +24,6 @@ from .tg import (
     AttentionOp,
     EmbedOp,
     GetOp,
-    GlobalOp,
     KvAppendOp,
     OutputOp,
     RopeOp,
@@ -35,43 +34,9 @@ from .tg import (
     WeightOp,
 )
 from .tile import BoxOp, GatherOp, StoreOp, element_of, nbytes, shape_of
-
-Declaration = GlobalOp | ScalarOp | TableOp | ChannelOp
-
-
-class Symbols:
-    """The declarations of a module by name. Raises VerifyException on a name given twice."""
-
-    def __init__(self, module: ModuleOp):
-        self.by_name: dict[str, Operation] = {}
-        for op in module.ops:
-            name = op.properties.get("sym_name")
-            if isinstance(name, StringAttr):
-                if name.data in self.by_name:
-                    first = self.by_name[name.data].name
-                    raise VerifyException(f"@{name.data} is declared twice: {first}, {op.name}")
-                self.by_name[name.data] = op
-
-    def global_(self, name: str) -> GlobalOp:
-        """A global by name; VerifyException if there is none."""
-        op = self.by_name.get(name)
-        if not isinstance(op, GlobalOp):
-            raise VerifyException(f"no global is named @{name}")
-        return op
-
-    def channel(self, name: str) -> ChannelOp:
-        """A channel by name; VerifyException if there is none."""
-        op = self.by_name.get(name)
-        if not isinstance(op, ChannelOp):
-            raise VerifyException(f"no channel is named @{name}")
-        return op
-
-    def parameter(self, name: str) -> ScalarOp | TableOp:
-        """A launch parameter by name; VerifyException if there is none."""
-        op = self.by_name.get(name)
-        if not isinstance(op, ScalarOp | TableOp):
-            raise VerifyException(f"no launch parameter is named @{name}")
-        return op
+from .tw.instruction import InstructionOp
+from .tw.scalar import PopOp, SyncOp
+from .tw.symbols import check_instruction, check_pop, check_sync
 
 
 def verify_symbols(module: ModuleOp) -> None:
@@ -292,5 +257,8 @@ CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
     (SlotOp, _check_slot),
     (TokenOp, _check_token),
     ((SendOp, RecvOp), _check_scalar),
+    (InstructionOp, check_instruction),
+    (SyncOp, check_sync),
+    (PopOp, check_pop),
 )
 """The check of each kind of op that names something."""

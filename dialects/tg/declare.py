@@ -30,7 +30,7 @@ from xdsl.traits import Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import PackedType
-from ..shaped import is_memref, memref_of, tensor_of
+from ..shaped import is_memref, memref_of, nbytes, tensor_of
 from ..spaces import space_name
 from ..text import (
     TextOp,
@@ -109,6 +109,12 @@ class GlobalOp(TextOp):
         """The element type; a packed parameter is its own."""
         shaped = self.shaped
         return shaped if isinstance(shaped, PackedType) else shaped.element_type
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in hbm. Raises VerifyException before formats and panels are chosen."""
+        shaped = self.shaped
+        return shaped.nbytes if isinstance(shaped, PackedType) else nbytes(shaped)
 
     @classmethod
     def read(cls, parser: Parser) -> Self:

@@ -6,13 +6,12 @@ channels. Only tile.load, tile.store and tile.gather name globals; all else work
 
 from xdsl.ir import Dialect
 
+from ..shaped import FLOATS, element_bytes, nbytes
 from .base import (
     TileOp,
     align_box,
-    element_bytes,
     element_of,
     is_contiguous,
-    nbytes,
     shape_of,
     strides_of,
 )
@@ -42,6 +41,7 @@ Tile = Dialect(
 )
 
 __all__ = [
+    "FLOATS",
     "FUNCTIONS",
     "OPERATORS",
     "REDUCTIONS",

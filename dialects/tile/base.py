@@ -28,8 +28,6 @@ from ..shaped import memref_of
 from ..spaces import EngineAttr, parse_engine, space_name
 from ..text import TextOp
 
-FLOATS = (Float32Type, Float16Type, BFloat16Type)
-
 
 class TileOp(TextOp):
     """A tile op: bound to an engine of its kind from the streamed level on."""
@@ -81,24 +79,6 @@ def require_space(role: str, value: SSAValue, *spaces: str) -> None:
     if space_name(value.type) not in spaces:
         wanted = " or ".join(f"#tw.{s}" for s in spaces)
         raise VerifyException(f"{role} lives in {wanted}, not {value.type}")
-
-
-def element_bytes(type_: Attribute) -> int:
-    """Bytes of an element; a packed tile is one element."""
-    if isinstance(type_, TileType):
-        return type_.nbytes
-    if isinstance(type_, (*FLOATS, IntegerType)):
-        return (type_.bitwidth + 7) // 8
-    raise VerifyException(f"{type_} is no element of a memref: f32, f16, bf16, integer, tile")
-
-
-def nbytes(type_: Attribute) -> int:
-    """Bytes of a memref without gaps: its shape times its element."""
-    memref = memref_of(type_)
-    total = element_bytes(memref.element_type)
-    for size in memref.get_shape():
-        total *= size
-    return total
 
 
 def shape_of(value: SSAValue) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import TileType
-from ..shaped import memref_of
+from ..shaped import memref_of, nbytes
 from ..spaces import EngineAttr, engine_attr, parse_engine, space_name
 from ..text import (
     I64Array,
@@ -54,7 +54,6 @@ from .base import (
     box_text,
     element_of,
     is_contiguous,
-    nbytes,
     read_engine,
     shape_of,
 )

@@ -16,10 +16,10 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from ..shaped import FLOATS
 from ..spaces import EngineAttr, engine_attr
 from ..text import after, many, operand, print_word
 from .base import (
-    FLOATS,
     TileOp,
     element_of,
     read_engine,

@@ -25,6 +25,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import TileType
+from ..shaped import FLOATS
 from ..spaces import EngineAttr, engine_attr
 from ..text import (
     after,
@@ -40,7 +41,6 @@ from ..text import (
     string_attr,
 )
 from .base import (
-    FLOATS,
     TileOp,
     element_of,
     read_engine,

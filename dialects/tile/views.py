@@ -14,9 +14,9 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..shaped import memref_of
+from ..shaped import memref_of, nbytes
 from ..text import TextOp, operand, print_type
-from .base import is_contiguous, nbytes, strides_of
+from .base import is_contiguous, strides_of
 
 
 @irdl_op_definition
