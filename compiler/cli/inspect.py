@@ -12,7 +12,10 @@ from .output import bytes_text, print_columns, print_json
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
     from ...backend.image import Image
-    from ...backend.isa import Program
+    from ...backend.isa import Program, Region
+
+SHARED_ROLES = ("weight", "table", "state")
+"""Regions that are the same bytes in every entry."""
 
 
 def inspect(
@@ -90,24 +93,31 @@ def describe_entry(program: Program) -> dict[str, Any]:
 
 
 def memory_map(image: Image, symbols: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every hbm region of every entry, by rising address."""
-    regions = {
-        (region.base, region.name): region
-        for program in image.entries.values()
-        for region in program.regions
-        if region.memory == "hbm"
-    }
-    return [
-        {
-            "name": region.name,
-            "role": region.role,
-            "address": region.base,
-            "bytes": region.nbytes,
-            "type": symbols.get(region.name, {}).get("type", ""),
-            "from": symbols.get(region.name, {}).get("from", ""),
-        }
-        for _, region in sorted(regions.items())
-    ]
+    """Every hbm region of every entry, by rising address.
+
+    `entries` names those that use it. Type and recipe are those of what all entries share; inputs,
+    outputs and scratch differ in their rows.
+    """
+    users: dict[Region, list[str]] = {}
+    for name, program in image.entries.items():
+        for region in program.regions:
+            if region.memory == "hbm":
+                users.setdefault(region, []).append(name)
+    found: list[dict[str, Any]] = []
+    for region in sorted(users, key=lambda region: (region.base, region.name)):
+        symbol = symbols.get(region.name, {}) if region.role in SHARED_ROLES else {}
+        found.append(
+            {
+                "name": region.name,
+                "role": region.role,
+                "address": region.base,
+                "bytes": region.nbytes,
+                "entries": users[region],
+                "type": symbol.get("type", ""),
+                "from": symbol.get("from", ""),
+            }
+        )
+    return found
 
 
 def packed_twice(image: Image, symbols: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -152,13 +162,18 @@ def print_description(found: dict[str, Any]) -> None:
         ]
         print(f"  {name}: {', '.join(texts) or 'none'}")
     print("\nhbm")
-    rows = [["address", "bytes", "role", "name", "type", "from"]]
+    rows = [["address", "bytes", "role", "name", "entry", "type", "from"]]
     for region in found["memory"]:
+        shared = len(region["entries"]) == len(found["entries"])
         rows.append(
             [
                 f"{region['address']:#x}",
                 str(region["bytes"]),
-                *(region[key] for key in ("role", "name", "type", "from")),
+                region["role"],
+                region["name"],
+                "all" if shared else ", ".join(region["entries"]),
+                region["type"],
+                region["from"],
             ]
         )
     print_columns(rows, right="rr")

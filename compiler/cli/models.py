@@ -69,7 +69,10 @@ def compile_command(
         return
     for notice in report.notices:
         note(f"notice: {notice}")
-    print(f"{target}: {bytes_text(target.stat().st_size)} in {report.seconds:.1f} s")
+    print(
+        f"{target}: {bytes_text(target.stat().st_size)} in {report.seconds:.1f} s, of which the "
+        f"programs took {report.program_seconds:.1f} s"
+    )
 
 
 def default_image(model: str) -> Path:

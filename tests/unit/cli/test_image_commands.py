@@ -78,7 +78,7 @@ def test_inspect(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "machine tw-small, policy exact" in text
     assert "main    2   2  512 B  0 B         1" in text
     assert "main: rows 0..4" in text
-    assert "0x100    256  output  y" in text
+    assert "0x100    256  output  y     all" in text
 
 
 def test_inspect_as_json(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
