@@ -70,13 +70,22 @@ def after(parser: Parser, keyword: str, parse: Callable[[], T]) -> T | None:
 
 
 def operand(parser: Parser) -> SSAValue:
-    """`%value`, of any type: structured code has no forward references."""
-    return parser.parse_operand()  # pyright: ignore[reportDeprecated]  (wants types at uses)
+    """`%value`, with the type it was born with: structured code has no forward references."""
+    value = optional_operand(parser)
+    if value is None:
+        parser.raise_error("operand expected")
+    return value
 
 
 def optional_operand(parser: Parser) -> SSAValue | None:
     """`%value`, if one comes next."""
-    return parser.parse_optional_operand()  # pyright: ignore[reportDeprecated]  (as above)
+    unresolved = parser.parse_optional_unresolved_operand()
+    if unresolved is None:
+        return None
+    values = parser.ssa_values.get(unresolved.operand_name, ())
+    if unresolved.index >= len(values):
+        parser.raise_error("SSA value used before assignment", unresolved.span)
+    return values[unresolved.index]
 
 
 def parse_float(parser: Parser) -> float:
