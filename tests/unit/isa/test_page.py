@@ -1,11 +1,9 @@
 """docs/ISA.md is what the table prints, and its definitions run."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tilewright.backend.isa import INSTRUCTIONS, Instruction
@@ -37,46 +35,16 @@ def test_no_python_is_left_in_the_definitions() -> None:
         assert word not in page
 
 
-def bits_of(x: npt.ArrayLike) -> npt.NDArray[np.int32]:
-    """The bits of float32 numbers."""
-    return np.asarray(x, np.float32).view(np.int32)
-
-
-def floating(n: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """The float32 numbers of these bits."""
-    return np.asarray(n, np.int32).view(np.float32)
-
-
-def power(n: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Two to the n."""
-    return floating((np.asarray(n, np.int32) + np.int32(127)) << 23)
-
-
-def definitions() -> dict[str, Any]:
-    """The page's constants and elementary functions, run as they stand there."""
-    page = PAGE.read_text(encoding="utf-8")
-    names: dict[str, Any] = {}
-    for name, bits, kind in re.findall(r"^\| `(\w+)` \| 0x(\w{8}) \| (\w+) ", page, flags=re.M):
-        names[name] = np.array([int(bits, 16)], np.uint32).view(kind)[0]
-    names |= {
-        "select": np.where,
-        "bits_of": bits_of,
-        "floating": floating,
-        "power": power,
-        "to_float": np.float32,
-    }
-    exec(page.split("```python\n")[1].split("```")[0], names)  # the page is ours
-    return names
-
-
 @pytest.mark.parametrize("name", ELEMENTARY)
-def test_the_pages_definitions_give_the_units_bits(name: str) -> None:
+def test_the_pages_definitions_give_the_units_bits(
+    name: str, page_definitions: dict[str, Any]
+) -> None:
     rng = np.random.default_rng(5)
     x = rng.integers(0, 1 << 32, 20_000, dtype=np.uint32).view(np.float32)
     special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 1, -1], np.float32)
     x = np.concatenate([special, x, rng.normal(0, 3, 20_000).astype(np.float32)])
     with np.errstate(all="ignore"):
-        found = np.asarray(definitions()[name](x))
+        found = np.asarray(page_definitions[name](x))
     wanted = ELEMENTARY[name](x)
     assert found.dtype == np.float32
     same = found.view(np.uint32) == wanted.view(np.uint32)
