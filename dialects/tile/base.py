@@ -133,14 +133,30 @@ def align_box(box: Sequence[int], slot: Sequence[int]) -> list[int | None] | Non
     """The slot axis of each box axis, None for a unit axis the slot lacks; None if it does not fit.
 
     Sizes of `box` may be DYNAMIC_INDEX (a bound, clipped by the slot); order is kept; unit axes of
-    either side may be left over. A static size may be smaller than its slot axis.
+    either side may be left over. A static size may be smaller than its slot axis. Axes longer than
+    one meet each other where they are as many on both sides.
     """
+    long = [axis for axis, size in enumerate(box) if size != 1]
+    wide = [axis for axis, size in enumerate(slot) if size != 1]
+    meets = dict(zip(long, wide, strict=False))
+    if len(long) == len(wide) and all(_fits(box[i], slot[j]) for i, j in meets.items()):
+        return [meets.get(axis) for axis in range(len(box))]
+    return _align_any(box, slot)
+
+
+def _fits(size: int, extent: int) -> bool:
+    """Whether a box axis lies within a slot axis."""
+    return size == DYNAMIC_INDEX or 1 <= size <= extent
+
+
+def _align_any(box: Sequence[int], slot: Sequence[int]) -> list[int | None] | None:
+    """The first alignment in order, unit axes taken or skipped as they come."""
     if not box:
         return [] if all(n == 1 for n in slot) else None
     size = box[0]
     for skipped in range(len(slot)):
-        if size == DYNAMIC_INDEX or 1 <= size <= slot[skipped]:
-            rest = align_box(box[1:], slot[skipped + 1 :])
+        if _fits(size, slot[skipped]):
+            rest = _align_any(box[1:], slot[skipped + 1 :])
             if rest is not None:
                 shift = skipped + 1
                 return [skipped, *(None if axis is None else axis + shift for axis in rest)]
@@ -148,7 +164,7 @@ def align_box(box: Sequence[int], slot: Sequence[int]) -> list[int | None] | Non
             break
     if size != 1:
         return None
-    rest = align_box(box[1:], slot)
+    rest = _align_any(box[1:], slot)
     return None if rest is None else [None, *rest]
 
 
