@@ -107,5 +107,27 @@ def print_image(report: Report, image: Image, size: int) -> None:
     for name, entry in report.entries.items():
         rows.append((name, *(str(entry.instructions.get(engine, 0)) for engine in engines)))
     print_columns(rows, right="l" + "r" * len(engines))
-    print(f"  weights and tables, packed: {bytes_text(report.weight_bytes)}")
+    weights, cache = bytes_of_a_step(image)
+    microseconds = 1e6 * weights / image.machine["hbm_bytes_per_second"]
+    print(
+        f"  weights and tables, packed: {bytes_text(report.weight_bytes)}; a decode step must move "
+        f"{bytes_text(weights)}\n  of them and {bytes_text(cache)} of keys and values for each "
+        f"position held: at least {microseconds:.3g} us on {report.machine}"
+    )
     print()
+
+
+def bytes_of_a_step(image: Image) -> tuple[int, int]:
+    """What a decode step of one sequence must read: bytes of weights, bytes a cached position.
+
+    Embedding rows, gathered one at a time, and tables are left out.
+    """
+    symbols: dict[str, dict[str, Any]] = image.meta["symbols"]
+    gathered = {name for name, symbol in symbols.items() if symbol.get("order") == "nk"}
+    weights = sum(
+        region.nbytes
+        for region in image.packed_regions().values()
+        if region.role == "weight" and region.name not in gathered
+    )
+    state = sum(r.nbytes for r in image.entries["decode"].regions if r.role == "state")
+    return weights, state // (image.meta["batch"] * image.meta["max_context"])
