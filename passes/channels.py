@@ -28,12 +28,13 @@ from ..dialects.stream import (
 )
 from ..dialects.tile import BufferOp, ReshapeOp, TileOp, nbytes
 from .located import PassError, located
-from .marks import high_water_marks
+from .memory import entry_function
 from .names import Names, symbols
 from .placement import align
 from .rings import Hold, RingError, Use, schedule
 from .tokens import Token, find_tokens
 from .touches import Touched, Touches, find_touches
+from .verify_streams import verify_streams
 
 ENGINE_ORDER = ("ld", "st", "mxu", "vpu")
 
@@ -284,10 +285,11 @@ def stream_function(module: ModuleOp, function: func.FuncOp) -> None:
     for touched in touches.buffers:
         if len(touched.spans) != 1:
             erase_with_parts(touched.buffer)
-    marks = high_water_marks(function.body.block, channels)
+    for channel in channels:
+        module.body.block.insert_op_before(channel, function)
+    marks = verify_streams(module, check_room=False)
     for channel in channels:
         channel.slots = IntAttr(max(channel.slots.data, marks[channel.channel_name]))
-        module.body.block.insert_op_before(channel, function)
 
 
 def _make_private(touched: Touched) -> None:
@@ -309,6 +311,4 @@ class ChannelsPass(ModulePass):
     name = "channels"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                stream_function(op, function)
+        stream_function(op, entry_function(op))

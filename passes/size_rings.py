@@ -15,9 +15,9 @@ from xdsl.passes import ModulePass
 
 from ..backend.machine import Machine, load_machine
 from ..dialects.stream import ChannelOp
-from .marks import high_water_marks
-from .memory import channels_of, entry_function, residents, ring_space
+from .memory import channels_of, residents, ring_space
 from .placement import align, place
+from .verify_streams import verify_streams
 
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
@@ -92,7 +92,7 @@ class SizeRingsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = load_machine(self.machine)
         channels = channels_of(op)
-        marks = high_water_marks(entry_function(op).body.block, channels)
+        marks = verify_streams(op, check_room=False)
         for channel in channels:
             mark = marks[channel.channel_name]
             slots = mark if channel.kind.data == "slot" else 2 * mark

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation
 
 from ..dialects.tile import TileOp
+from .independent import Iterations
 from .located import PassError, located
 
 Access = Literal["load", "store"]
@@ -56,6 +57,8 @@ class _Statement:
     first: Access
     last: Access
     body: list[_Statement] = field(default_factory=list["_Statement"])
+    carries: bool = False
+    """Whether a trip may load what the trip before stored, so that a token goes from trip to trip."""
 
     @property
     def has_both(self) -> bool:
@@ -75,9 +78,10 @@ def find_tokens(function: Block) -> list[Token]:
             for name in op.global_writes():
                 stores.setdefault(name, []).append(op)
     tokens: list[Token] = []
+    iterations = Iterations(function)
     for name in stores:
         if name in loads:
-            token = _token(function, name, stores[name], loads[name])
+            token = _token(function, iterations, name, stores[name], loads[name])
             _merge(tokens, token)
     return tokens
 
@@ -116,9 +120,11 @@ def _join(a: Step, b: Step) -> Step | None:
     return None
 
 
-def _token(function: Block, name: str, stores: list[TileOp], loads: list[TileOp]) -> Token:
+def _token(
+    function: Block, iterations: Iterations, name: str, stores: list[TileOp], loads: list[TileOp]
+) -> Token:
     """The token of one global; without steps if no load can come after a store."""
-    kinds: dict[Operation, Access] = dict.fromkeys(stores, "store") | dict.fromkeys(loads, "load")
+    kinds: dict[TileOp, Access] = dict.fromkeys(stores, "store") | dict.fromkeys(loads, "load")
     engines = {op.engine.data for op in loads if op.engine is not None}
     if len(engines) != 1:
         raise PassError(
@@ -128,13 +134,15 @@ def _token(function: Block, name: str, stores: list[TileOp], loads: list[TileOp]
     (consumer,) = engines
     producer = stores[0].engine
     assert producer is not None
-    statements = _statements(function, kinds)
+    statements = _statements(function, kinds, iterations)
     plans = [_Walk(primed).plan(statements) for primed in (0, 1)]
     primed = 0 if len(plans[0]) <= len(plans[1]) else 1
     return Token([name], producer.data, consumer, primed, plans[primed])
 
 
-def _statements(function: Block, kinds: dict[Operation, Access]) -> list[_Statement]:
+def _statements(
+    function: Block, kinds: dict[TileOp, Access], iterations: Iterations
+) -> list[_Statement]:
     """The statements of the function that touch the global, nested as the loops are."""
     inside: dict[Block, dict[Operation, None]] = {}
     for op in kinds:
@@ -153,13 +161,24 @@ def _statements(function: Block, kinds: dict[Operation, Access]) -> list[_Statem
         for op in block.ops:
             if op not in wanted:
                 continue
-            if op in kinds:
+            if isinstance(op, TileOp):
                 yield _Statement(op, kinds[op], kinds[op])
                 continue
-            body = [s for region in op.regions for inner in region.blocks for s in build(inner)]
-            yield _Statement(op, body[0].first, body[-1].last, body)
+            assert isinstance(op, scf.ForOp), "loops are the only ops with a body at this level"
+            body = list(build(op.body.block))
+            statement = _Statement(op, body[0].first, body[-1].last, body)
+            if statement.first == "load" and statement.last == "store":
+                statement.carries = not iterations.are_independent(op, _leaves(statement))
+            yield statement
 
     return list(build(function))
+
+
+def _leaves(statement: _Statement) -> list[TileOp]:
+    """The loads and stores of a statement."""
+    if isinstance(statement.op, TileOp):
+        return [statement.op]
+    return [op for inner in statement.body for op in _leaves(inner)]
 
 
 class _Walk:
@@ -183,7 +202,7 @@ class _Walk:
         flying, dirty = carried, None
         for statement in statements:
             op = statement.op
-            carries = statement.first == "load" and statement.last == "store"
+            carries = statement.carries
             if statement.first == "load":
                 if dirty is not None:
                     self._add("signal", dirty, "after")
@@ -197,12 +216,10 @@ class _Walk:
                 flying = int(carries)
             if statement.body and statement.has_both:
                 self._block(statement.body, int(carries))
-            if statement.first == "store" and (
-                statement.last == "store" or (dirty is not None and not _surely_runs(op))
-            ):
+            if statement.last == "store" and not carries:
                 dirty = op
-            elif statement.last == "load":
-                dirty = None
+            elif dirty is not None:
+                dirty = None if _surely_runs(op) or statement.first == "load" else op
         last = statements[-1].op
         if dirty is not None and carried:
             self._add("signal", dirty, "after")
