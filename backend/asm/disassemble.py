@@ -149,7 +149,7 @@ class _Printer:
         for field in row.fields:
             if field.default is None:
                 yield self.field(row, field.name, ins.fields[field.name])
-            elif _is_printed(ins, row, field.name):
+            elif _is_printed(ins, row, field.name) or self.names_parameter(row, ins, field.name):
                 yield f"{field.name}={self.field(row, field.name, ins.fields[field.name])}"
 
     def operand(self, engine: str, operand: Operand) -> str:
@@ -179,6 +179,10 @@ class _Printer:
         """The constant's value, or `k3` where an earlier entry has the same bits."""
         bits = _at(self.bits, index, "constant")
         return constant_text(bits) if self.first_constant[bits] == index else f"k{index}"
+
+    def names_parameter(self, row: Instruction, ins: Ins, name: str) -> bool:
+        """True for a field that holds the word of a launch parameter."""
+        return (row.mnemonic, name) == PARAMETER_FIELD and ins.fields[name] in self.parameters
 
     def field(self, row: Instruction, name: str, value: int) -> str:
         """A field's value."""

@@ -91,7 +91,7 @@ def rewrite_digest(path: str | Path) -> str:
 def sha256(data: npt.NDArray[np.uint8]) -> str:
     """SHA-256 of contiguous bytes, in hexadecimal.
 
-    Measured on x86-64 with SHA extensions: 1.9 GB/s, BLAKE2b 1.3 GB/s.
+    Measured on x86-64 with SHA extensions: 1.5 times the speed of BLAKE2b.
     """
     return hashlib.sha256(data.data).hexdigest()
 

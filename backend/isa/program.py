@@ -2,7 +2,7 @@
 
 A `Program` is everything an engine needs beside the machine: its instruction words and the
 read-only tables the words point into. All numbers are bytes unless said otherwise. Tables are
-plain frozen dataclasses; `to_dict`/`from_dict` give JSON, used by the image.
+plain frozen dataclasses; `tables`/`from_tables` turn them into JSON and back, for the image.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """What assembly looks like, and what its errors say."""
 
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -204,3 +207,10 @@ def test_words_that_point_outside_the_tables() -> None:
     )
     with pytest.raises(ProgramError, match="view 3 is named, the program has 0 views"):
         disassemble(program)
+
+
+def test_the_readme_shows_what_the_disassembler_prints() -> None:
+    readme = (Path(__file__).parents[3] / "backend" / "asm" / "README.md").read_text("utf-8")
+    block = readme[readme.index("    parameter") : readme.index("    }\n") + len("    }\n")]
+    text = textwrap.dedent(block)
+    assert disassemble(assemble(text)) == text
