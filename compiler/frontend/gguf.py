@@ -20,31 +20,31 @@ _INTEGERS: Final = ("I8", "I16", "I32", "I64", "F64")
 
 
 class GgufCheckpoint:
-    """A GGUF file. CheckpointError at once if its tables are damaged; bytes are only mapped."""
+    """A GGUF file. CheckpointError at once if its tables are damaged; bytes are only mapped.
+    `info` and `read` raise UnsupportedModel for a tensor of a type that cannot be used."""
 
     kind = "gguf"
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = GgufFile(path)
-        self._infos = {name: self._info(tensor) for name, tensor in self._file.tensors.items()}
         self.config: Mapping[str, object] = {
             name: value
             for name, value in self._file.keys.items()
             if not (name.startswith("tokenizer.") and isinstance(value, list))
         }
-        self.notices = self._conversions()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._infos)
+        return tuple(self._file.tensors)
 
-    def _conversions(self) -> tuple[str, ...]:
-        """A notice for each type that is stored as another."""
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """One for each type that is stored as another."""
         converted: dict[str, list[GgufTensor]] = {}
-        for name, tensor in self._file.tensors.items():
+        for tensor in self._file.tensors.values():
             if tensor.type.name not in _NATIVE:
-                converted.setdefault(self._infos[name].stored, []).append(tensor)
+                converted.setdefault(tensor.type.name, []).append(tensor)
         return tuple(
             f"{len(tensors)} tensors of type {stored} are stored as float32: exact, "
             f"{sum(_values(t) * 4 for t in tensors) / sum(t.nbytes for t in tensors):.1f} times "
@@ -53,9 +53,9 @@ class GgufCheckpoint:
         )
 
     def info(self, name: str) -> TensorInfo:
-        if name not in self._infos:
+        if name not in self._file.tensors:
             raise CheckpointError(f"{self.path}: there is no tensor {name!r}")
-        return self._infos[name]
+        return self._info(self._file.tensors[name])
 
     def read(self, name: str) -> Blocks:
         info, tensor = self.info(name), self._file.tensors[name]
@@ -72,7 +72,7 @@ class GgufCheckpoint:
 
     def rope_factors(self) -> list[float] | None:
         """The values of `rope_freqs.weight`: divisors of the rope frequencies, or None."""
-        if "rope_freqs.weight" not in self._infos:
+        if "rope_freqs.weight" not in self._file.tensors:
             return None
         values: Any = self.read("rope_freqs.weight").codes
         return [float(value) for value in values.reshape(-1)]

@@ -114,14 +114,7 @@ def _magic(path: Path) -> bytes:
 
 def _gguf(path: Path) -> Model:
     checkpoint = GgufCheckpoint(path)
-    vocab = checkpoint.info("token_embd.weight").shape[0]
-    config = read_gguf(
-        str(path),
-        checkpoint.config,
-        vocab,
-        frozenset(checkpoint.names),
-        checkpoint.rope_factors(),
-    )
+    config = read_gguf(str(path), checkpoint.config, checkpoint)
     return Model(path, checkpoint, config, find_parameters(config, checkpoint))
 
 

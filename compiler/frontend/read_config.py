@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .architectures import (
     ROPE_TYPES,
     Architecture,
 )
-from .checkpoint import UnsupportedModel
+from .checkpoint import TensorInfo, UnsupportedModel
 from .model_config import ModelConfig, Rope
 
 
@@ -29,8 +29,9 @@ class _Keys:
         self.where, self.keys, self.prefix = where, keys, prefix
 
     def fail(self, name: str, wanted: str) -> UnsupportedModel:
-        found = self.keys.get(self.prefix + name, "nothing")
-        return UnsupportedModel(f"{self.where}: {self.prefix}{name} is {found!r}, wanted {wanted}")
+        key = self.prefix + name
+        found = repr(self.keys[key]) if key in self.keys else "missing"
+        return UnsupportedModel(f"{self.where}: {key} is {found[:200]}, wanted {wanted}")
 
     def get(self, name: str) -> object:
         return self.keys.get(self.prefix + name)
@@ -76,7 +77,7 @@ def _refuse_unknown(
     keys: _Keys,
     used: Sequence[str],
     inert: Mapping[str, tuple[object, ...] | None],
-    architecture: str,
+    who: str,
 ) -> None:
     unknown: list[str] = []
     for name, value in keys.keys.items():
@@ -90,7 +91,7 @@ def _refuse_unknown(
         unknown.append(f"{name} = {value!r}"[:200])
     if unknown:
         raise UnsupportedModel(
-            f"{keys.where}: the architecture {architecture} does not know {'; '.join(unknown)}. "
+            f"{keys.where}: {who} does not know {'; '.join(unknown)}. "
             "A key that may change values is never dropped: remove it if you know it has no effect"
         )
 
@@ -103,7 +104,7 @@ def read_huggingface(where: str, raw: Mapping[str, object]) -> ModelConfig:
         keys,
         HUGGINGFACE_USED + row.huggingface_used,
         {**HUGGINGFACE_INERT, **row.huggingface_inert},
-        row.name,
+        f"the architecture {row.name}",
     )
     layers, width = keys.count("num_hidden_layers"), keys.count("hidden_size")
     heads = keys.count("num_attention_heads")
@@ -171,21 +172,24 @@ def _huggingface_window(keys: _Keys, row: Architecture) -> int | None:
     return keys.count("sliding_window")
 
 
-def read_gguf(
-    where: str,
-    raw: Mapping[str, object],
-    vocab: int,
-    tensors: frozenset[str],
-    factors: Sequence[float] | None,
-) -> ModelConfig:
-    """GGUF metadata. `vocab` is the embedding's rows, `tensors` the names in the file, `factors`
-    the values of `rope_freqs.weight` if there are any."""
+class GgufTensors(Protocol):
+    """What tensors say of a config: their names, the embedding's rows, rope's divisors."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    def info(self, name: str) -> TensorInfo: ...
+    def rope_factors(self) -> list[float] | None: ...
+
+
+def read_gguf(where: str, raw: Mapping[str, object], tensors: GgufTensors) -> ModelConfig:
+    """GGUF metadata. UnsupportedModel names any key or value outside the table."""
     rows = {row.gguf: row for row in ARCHITECTURES.values() if row.gguf}
     top = _Keys(where, raw)
     row = rows[top.text("general.architecture", tuple(rows))]
     keys = _Keys(where, raw, f"{row.gguf}.")
     _refuse_strangers(where, raw, keys.prefix)
-    _refuse_unknown(keys, GGUF_USED, GGUF_INERT, row.name)
+    _refuse_unknown(keys, GGUF_USED, GGUF_INERT, f"the architecture {row.name}")
+    vocab, names = tensors.info("token_embd.weight").shape[0], frozenset(tensors.names)
     layers, width = keys.count("block_count"), keys.count("embedding_length")
     heads = keys.count("attention.head_count", layers=layers)
     head_dim = keys.count("attention.key_length", width // heads if width % heads == 0 else None)
@@ -205,13 +209,13 @@ def read_gguf(
         ffn=keys.count("feed_forward_length", layers=layers),
         vocab=vocab,
         eps=_shortest(keys.number("attention.layer_norm_rms_epsilon")),
-        rope=_gguf_rope(keys, head_dim, factors),
+        rope=_gguf_rope(keys, head_dim, tensors.rope_factors()),
         activation="silu",
         max_positions=keys.count("context_length"),
-        tied="output.weight" not in tensors,
-        qkv_bias=row.qkv_bias is True or (bool(row.qkv_bias) and "blk.0.attn_q.bias" in tensors),
-        output_bias=bool(row.output_bias) and "blk.0.attn_output.bias" in tensors,
-        mlp_bias=bool(row.mlp_bias) and "blk.0.ffn_gate.bias" in tensors,
+        tied="output.weight" not in names,
+        qkv_bias=row.qkv_bias is True or (bool(row.qkv_bias) and "blk.0.attn_q.bias" in names),
+        output_bias=bool(row.output_bias) and "blk.0.attn_output.bias" in names,
+        mlp_bias=bool(row.mlp_bias) and "blk.0.ffn_gate.bias" in names,
         qk_norm=row.qk_norm,
         window=None if keys.get("attention.sliding_window") in (None, 0)
         else keys.count("attention.sliding_window"),

@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import MemRefType, TensorType
-from xdsl.ir import Attribute
 
 from ...backend.errors import TilewrightError
 from ...backend.formats import (
@@ -71,8 +70,7 @@ class WeightStore:
         """One layer of a weight or table that is not packed, in its element type and shape
         without the layer axis. A tensor of two axes is [K, N], the transpose of its rows."""
         assert isinstance(declared.type, TensorType | MemRefType), "packed weights have blocks"
-        shaped = cast(MemRefType[Attribute], declared.type)
-        name = str(shaped.element_type)
+        name = str(cast(Any, declared).type.element_type)
         if is_table(_recipe(declared)):
             values = table_values(_recipe(declared)).astype(ELEMENTS[name])
             return _shaped(declared, values, declared.shape)
