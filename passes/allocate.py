@@ -1,8 +1,8 @@
 """streamed → placed: an address for every global, ring and private buffer, `at 4096`.
 
-Main memory: weights, tables and state first, in order of declaration, so that all entries of an image
-have them at the same addresses; then what is the entry's own. On chip: rings, then private buffers,
-which share bytes when one engine is done with one before it begins the next.
+Main memory: weights, tables and state first, in order of declaration, so that all entries of an
+image have them at the same addresses; then what is the entry's own. On chip: rings, then private
+buffers, which share bytes when one engine is done with one before it begins the next.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, MemRefType, ModuleOp
+from xdsl.dialects.builtin import IntAttr, ModuleOp, TensorType
 from xdsl.passes import ModulePass
 
 from ..backend.machine import Machine, load_machine
-from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
-from ..dialects.tile import nbytes
 from .check_allocation import check_allocation
 from .located import PassError, located
 from .memory import SPACES, Resident, residents
@@ -30,14 +28,13 @@ NAMED = 6
 
 def global_bytes(declaration: GlobalOp) -> int:
     """Bytes of a global. Raises PassError for one whose format is not chosen."""
-    type_ = declaration.type
-    if isinstance(type_, PackedType):
-        return type_.nbytes
-    if isinstance(type_, MemRefType):
-        return nbytes(type_)
-    raise PassError(
-        f"@{declaration.global_name} is still {type_}: choose-formats and pack come before allocate"
-    )
+    shaped = declaration.shaped
+    if isinstance(shaped, TensorType):
+        raise PassError(
+            f"@{declaration.global_name} is still {shaped}: choose-formats and tile come "
+            "before allocate"
+        )
+    return declaration.nbytes
 
 
 def place_globals(module: ModuleOp, machine: Machine) -> None:
@@ -53,8 +50,8 @@ def place_globals(module: ModuleOp, machine: Machine) -> None:
         names = ", ".join(f"@{g.global_name} ({global_bytes(g)} bytes)" for g in largest)
         raise PassError(
             f"main memory: {at} bytes are needed, {machine.hbm_bytes} are available on "
-            f"{machine.name}; the largest are {names}; use fewer bits, a smaller batch or context, or "
-            "a machine with more memory"
+            f"{machine.name}; the largest are {names}; use fewer bits, a smaller batch or "
+            "context, or a machine with more memory"
         )
 
 

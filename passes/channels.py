@@ -1,8 +1,8 @@
 """tiled → streamed: what crosses engines becomes a channel, order through hbm a token.
 
-`%b = tile.buffer` written by ld and read by mxu → `stream.channel @b from ld to [mxu]` with acquire and
-commit around the writes, wait and release around the reads; a buffer of one engine becomes its own,
-`tile.buffer on vpu`. No statement moves.
+`%b = tile.buffer` written by ld and read by mxu → `stream.channel @b from ld to [mxu]` with acquire
+and commit around the writes, wait and release around the reads; a buffer of one engine becomes its
+own, `tile.buffer on vpu`. No statement moves.
 """
 
 from __future__ import annotations
@@ -60,17 +60,18 @@ def roles(touched: Touched) -> tuple[str, tuple[str, ...]]:
     if len(touched.writers) != 1:
         what = "nobody writes" if not touched.writers else f"{' and '.join(touched.writers)} write"
         raise PassError(
-            f"{located(op)}: {what} this buffer of {', '.join(touched.spans)}; a buffer that crosses "
-            "engines has one writer: give each writer its own"
+            f"{located(op)}: {what} this buffer of {', '.join(touched.spans)}; a buffer that "
+            "crosses engines has one writer: give each writer its own"
         )
     (producer,) = touched.writers
     others = sorted(set(touched.spans) - {producer}, key=engine_key)
     for engine in others:
         if touched.spans[engine].first <= touched.spans[producer].last:
             raise PassError(
-                f"{located(touched.readers[engine])}: {engine} reads a buffer that {producer} still "
-                f"touches later or in the same loop ({located(touched.writers[producer])}); declare "
-                "the buffer inside the loop, or copy it"
+                f"{located(touched.readers[engine])}: {engine} reads a buffer that {producer} "
+                "still touches later or in the same loop "
+                f"({located(touched.writers[producer])}); declare the buffer inside the loop, or "
+                "copy it"
             )
     return producer, tuple(others)
 
@@ -103,8 +104,8 @@ def _check_member(ring: Ring, touched: Touched, producer: str, consumers: tuple[
             producer, consumers, _type(touched.buffer).memory_space,
         ):  # fmt: skip
             raise PassError(
-                f"{located(touched.buffer)}: a slot from {producer} to {list(consumers)} does not go "
-                f"with ring {ring.name!r}, from {ring.producer} to {list(ring.consumers)} "
+                f"{located(touched.buffer)}: a slot from {producer} to {list(consumers)} does "
+                f"not go with ring {ring.name!r}, from {ring.producer} to {list(ring.consumers)} "
                 f"({located(known.buffer)}); give it another ring"
             )
 
@@ -148,8 +149,8 @@ class _Rewriter:
             except RingError as error:
                 buffer = ring.members[error.member].buffer
                 raise PassError(
-                    f"{located(buffer)}: ring {ring.name!r} cannot hold this buffer: {error}; give it "
-                    "another ring"
+                    f"{located(buffer)}: ring {ring.name!r} cannot hold this buffer: {error}; "
+                    "give it another ring"
                 ) from None
             for number, holds in scheduled:
                 self._slot(ring, ring.members[number], holds)
@@ -184,7 +185,7 @@ class _Rewriter:
             self._replace(buffer.result, engine, touched, hold)
 
     def _replace(self, value: SSAValue, engine: str, touched: Touched, hold: Hold) -> None:
-        """Let the tile ops of one engine use its slot instead of the buffer, through parts of it."""
+        """Let the tile ops of one engine use its slot, through parts, instead of the buffer."""
         for use in list(value.uses):
             op = use.operation
             if isinstance(op, memref.SubviewOp | ReshapeOp):
@@ -206,10 +207,10 @@ class _Rewriter:
         copy.results[0].name_hint = value.name_hint
         block = op.parent_block()
         position = self.touches.positions[op]
+        assert block is not None
         if block is touched.block and position < hold.begin:
             self._around(block, hold.begin).parts.append((position, copy))
         else:
-            assert block is not None
             block.insert_op_before(copy, op)
         self.parts[op, engine] = copy.results[0]
         return copy.results[0]
@@ -297,8 +298,8 @@ def _make_private(touched: Touched) -> None:
     (engine,) = touched.spans
     if space_name(touched.buffer.result.type) == "acc":
         raise PassError(
-            f"{located(touched.buffer)}: this accumulator is touched by {engine} alone, so its sums are "
-            "lost; let the vector unit read it, or drop it"
+            f"{located(touched.buffer)}: this accumulator is touched by {engine} alone, so its "
+            "sums are lost; let the vector unit read it, or drop it"
         )
     touched.buffer.engine = EngineAttr(engine)
     touched.buffer.ring = None

@@ -1,8 +1,8 @@
 """Checks a placed program by following who owns each byte; shares no code with the placement.
 
-A private buffer is born where it stands and claims its bytes at its first touch; any later touch must
-find all of them still its own. Loop bodies are followed twice, so that a claim at the end of one trip
-is seen by the touches at the beginning of the next.
+A private buffer is born where it stands and claims its bytes at its first touch; any later touch
+must find all of them still its own. Loop bodies are followed twice, so that a claim at the end of
+one trip is seen by the touches at the beginning of the next.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xdsl.dialects import func, scf
-from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..backend.machine import Machine
-from ..dialects.lowbit import PackedType
+from ..dialects.shaped import nbytes
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp
-from ..dialects.tile import BufferOp, TileOp, element_bytes, root
+from ..dialects.tile import BufferOp, TileOp, root
 from .located import PassError, located
 from .memory import SCALAR_BYTES
 
@@ -101,19 +101,10 @@ def _globals(module: ModuleOp) -> list[_Range]:
     found: list[_Range] = []
     for op in module.ops:
         if isinstance(op, GlobalOp):
-            type_ = op.type
-            if op.at is None or not isinstance(type_, PackedType | MemRefType):
+            if op.at is None:
                 raise PassError(f"@{op.global_name} has no address")
-            size = type_.nbytes if isinstance(type_, PackedType) else _dense_bytes(type_)
-            found.append(_Range(op, f"@{op.global_name}", op.at.data, op.at.data + size))
+            found.append(_Range(op, f"@{op.global_name}", op.at.data, op.at.data + op.nbytes))
     return found
-
-
-def _dense_bytes(type_: MemRefType) -> int:
-    size = element_bytes(type_.element_type)
-    for extent in type_.get_shape():
-        size *= extent
-    return size
 
 
 def _rings(module: ModuleOp) -> list[tuple[str, _Range]]:
@@ -134,7 +125,7 @@ def _private(op: BufferOp) -> tuple[str, _Range]:
         raise PassError(f"{located(op)}: this buffer has no address or no engine")
     type_ = op.result.type
     space = "acc" if type_.memory_space.name == "tw.acc" else "spm"
-    end = op.at.data + _dense_bytes(type_)
+    end = op.at.data + nbytes(type_)
     name = f"%{op.result.name_hint or 'buffer'}"
     return space, _Range(op, name, op.at.data, end, op.engine.data)
 
@@ -172,6 +163,6 @@ class _Follower:
         elif (others := memory.owners(place.first, place.end)) != {buffer}:
             names = ", ".join(sorted(self.private[o].name for o in others if o is not buffer))
             raise PassError(
-                f"{located(op)}: {place.name} at {place.first}..{place.end} is still in use, but its "
-                f"bytes were given to {names}"
+                f"{located(op)}: {place.name} at {place.first}..{place.end} is still in use, but "
+                f"its bytes were given to {names}"
             )

@@ -200,14 +200,16 @@ def _channel(op: ChannelOp) -> Channel:
     kind = op.kind.data
     if kind != "token" and op.at is None:
         raise PassError(f"@{op.channel_name} has no address: allocate comes before encode")
-    slot_bytes = {"slot": op.slot_bytes and op.slot_bytes.data, "scalar": SCALAR_BYTES}.get(kind)
+    slot_bytes = SCALAR_BYTES if kind == "scalar" else 0
+    if op.slot_bytes is not None:
+        slot_bytes = op.slot_bytes.data
     return Channel(
         op.channel_name,
         op.producer.data,
         op.consumer_names,
         kind,  # pyright: ignore[reportArgumentType]  # the op's verifier knows the same kinds
         op.slots.data,
-        slot_bytes or 0,
+        slot_bytes,
         ring_space(op) or "none",  # pyright: ignore[reportArgumentType]  # spm, acc or none
         number(op.at) if op.at is not None else 0,
         number(op.primed) if op.primed is not None else 0,
@@ -270,8 +272,8 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
     unknown = sorted(set(programs) - set(machine.engines()))
     if unknown or not programs:
         raise PassError(
-            f"wanted programs of the engines {', '.join(machine.engines())} of {machine.name}, found "
-            f"{', '.join(unknown) or 'none'}: project and select come before encode"
+            f"wanted programs of the engines {', '.join(machine.engines())} of {machine.name}, "
+            f"found {', '.join(unknown) or 'none'}: project and select come before encode"
         )
     words: dict[str, Words] = {}
     locations: dict[str, list[str]] = {}

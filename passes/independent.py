@@ -44,8 +44,8 @@ class Iterations:
         """Whether no trip of the loop touches bytes of the global that another one does.
 
         `accesses` are all loads and stores of one global inside the loop. It is enough that on one
-        axis all boxes start at the counter times a step, plus the same for all, and are no longer than
-        that step. False where that cannot be seen.
+        axis all boxes start at the counter times a step, plus the same for all, and are no longer
+        than that step. False where that cannot be seen.
         """
         boxes = [op for op in accesses if isinstance(op, BoxOp)]
         if len(boxes) != len(accesses) or not boxes:

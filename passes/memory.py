@@ -1,4 +1,6 @@
-"""What lies in scratchpad and accumulators: rings and private buffers of a streamed program, as numbers."""
+"""What lies in scratchpad and accumulators: rings and private buffers of a streamed program, as
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,7 @@ def ring_space(channel: ChannelOp) -> str:
 
 
 def residents(module: ModuleOp) -> list[Resident]:
-    """All rings and private buffers of the module. Raises PassError for a buffer without an engine."""
+    """All rings and private buffers of the module. PassError for a buffer without an engine."""
     function = entry_function(module)
     spans = _spans(function)
     end = spans[function][1]

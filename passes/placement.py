@@ -1,4 +1,5 @@
-"""Buffers with lives -> byte offsets in one memory. Numbers only; `allocate` reads and writes the IR.
+"""Buffers with lives -> byte offsets in one memory. Numbers only; `allocate` reads and writes the
+IR.
 
 Two buffers of one engine may share bytes when their lives do not overlap: an engine's instructions
 act one after the other, so nothing else is needed. Buffers of different engines, and rings, never

@@ -1,7 +1,7 @@
 """placed → projected: one function into one per engine, `func.func @decode` → `@ld`, `@mxu`, ...
 
-Each holds its engine's ops, in order, with the loops around them and the index arithmetic they need.
-Loops without own ops are gone. The engines that appear are those that have ops.
+Each holds its engine's ops, in order, with the loops around them and the index arithmetic they
+need. Loops without own ops are gone. The engines that appear are those that have ops.
 """
 
 from __future__ import annotations

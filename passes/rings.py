@@ -40,9 +40,9 @@ def schedule(
 ) -> list[tuple[int, dict[str, Hold]]]:
     """The slots of one block in the ring's order: (member, hold of each engine).
 
-    `nested` are statements of the block in which loops of the ring's other slots lie: nobody may hold a
-    slot across them, and all engines must agree whether a slot comes before or after.
-    Raises RingError.
+    `nested` are statements of the block in which loops of the ring's other slots lie: nobody may
+    hold a slot across them, and all engines must agree whether a slot comes before or after. Raises
+    RingError.
     """
     ordered = sorted(uses, key=lambda use: use.spans[producer])
     holds: list[dict[str, Hold]] = [{} for _ in ordered]

@@ -1,4 +1,5 @@
-"""streamed → streamed: rings grow into the scratchpad that is left, `1 slots of 640` → `12 slots of 640`.
+"""streamed → streamed: rings grow into the scratchpad that is left, `1 slots of 640` → `12 slots of
+640`.
 
 First every ring gets its high-water mark, with which the program runs; then twice that, so that its
 engines overlap; then rings of weights grow until as many bytes are under way as the main memory
@@ -65,7 +66,7 @@ class _Sizes:
             self.spaces[ring_space(channel)].grow(channel, 2 * channel.slots.data)
 
     def prefetch(self, weight_ring_bytes: int) -> None:
-        """Rings of the first load queue, which carries the packed weights, up to a number of bytes."""
+        """Rings of the first load queue, which carries packed weights, up to a number of bytes."""
         rings = [c for c in self.channels if c.producer.data == "ld"]
         while rings:
             for channel in list(rings):

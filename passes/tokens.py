@@ -58,7 +58,8 @@ class _Statement:
     last: Access
     body: list[_Statement] = field(default_factory=list["_Statement"])
     carries: bool = False
-    """Whether a trip may load what the trip before stored, so that a token goes from trip to trip."""
+    """Whether a trip may load what the trip before stored, so that a token goes from trip to trip.
+    """
 
     @property
     def has_both(self) -> bool:
@@ -87,7 +88,7 @@ def find_tokens(function: Block) -> list[Token]:
 
 
 def _merge(tokens: list[Token], token: Token) -> None:
-    """Append a token, or its global to one with the same steps at the same or adjacent statements."""
+    """Append a token, or its global to one with the same steps at adjacent statements."""
     if not token.steps:
         return
     for known in tokens:
@@ -103,28 +104,37 @@ def _merge(tokens: list[Token], token: Token) -> None:
 
 
 def _join(a: Step, b: Step) -> Step | None:
-    """One step for two: the later signal, the earlier await. None if other work lies between them."""
+    """One step for two: the later signal, the earlier await. None if other work lies between."""
     if (a.verb, a.place) != (b.verb, b.place):
         return None
-    if a.anchor is not b.anchor and (a.anchor.regions or b.anchor.regions):
+    if a.anchor is b.anchor:
+        return a
+    if a.anchor.regions or b.anchor.regions:
         return None
-    for first, second in ((a, b), (b, a)):
-        at: Operation | None = first.anchor
-        while at is not None and at is not second.anchor:
-            at = at.next_op
-            if at is None or at.regions or (isinstance(at, TileOp) and at.KIND not in ("ld", "st")):
-                at = None if at is not second.anchor else at
-                break
-        if at is second.anchor:
-            return second if a.verb == "signal" else first
+    if _reaches(a.anchor, b.anchor):
+        return b if a.verb == "signal" else a
+    if _reaches(b.anchor, a.anchor):
+        return a if a.verb == "signal" else b
     return None
+
+
+def _reaches(first: Operation, second: Operation) -> bool:
+    """Whether only loads, stores and arithmetic lie between two ops of a block, in this order."""
+    at = first.next_op
+    while at is not None and at is not second:
+        if at.regions or (isinstance(at, TileOp) and at.KIND not in ("ld", "st")):
+            return False
+        at = at.next_op
+    return at is second
 
 
 def _token(
     function: Block, iterations: Iterations, name: str, stores: list[TileOp], loads: list[TileOp]
 ) -> Token:
     """The token of one global; without steps if no load can come after a store."""
-    kinds: dict[TileOp, Access] = dict.fromkeys(stores, "store") | dict.fromkeys(loads, "load")
+    kinds = dict[TileOp, Access]()
+    kinds.update((op, "store") for op in stores)
+    kinds.update((op, "load") for op in loads)
     engines = {op.engine.data for op in loads if op.engine is not None}
     if len(engines) != 1:
         raise PassError(
@@ -182,7 +192,7 @@ def _leaves(statement: _Statement) -> list[TileOp]:
 
 
 class _Walk:
-    """One walk over the statements, with the number of tokens under way and the unsignalled store."""
+    """One walk over the statements, with the tokens under way and the unsignalled store."""
 
     def __init__(self, primed: int):
         self.primed = primed

@@ -1,4 +1,6 @@
-"""Who touches each buffer, and where: positions of statements in the buffer's own block. An analysis."""
+"""Who touches each buffer, and where: positions of statements in the buffer's own block. An
+analysis.
+"""
 
 from __future__ import annotations
 

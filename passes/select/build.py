@@ -45,7 +45,7 @@ class Builder:
             op = self._item(item)
             block.add_op(op)
             if item.source is None:
-                # A scalar instruction belongs to what it is computed for: the next op that has a name.
+                # A scalar instruction belongs to what it is computed for: the next op with a name.
                 waiting.append(op)
                 continue
             place = op.location = item.source.source.location
@@ -59,7 +59,8 @@ class Builder:
             return self._loop(item, source)
         if source is not None:
             return self._instruction(item, source)
-        assert item.node is not None and item.result is not None
+        assert item.node is not None
+        assert item.result is not None
         op = self._scalar(item, item.node, RegType(item.result.register))
         self.registers[item.result] = op.results[0]
         return op

@@ -63,8 +63,8 @@ class IndexValues:
         if not value.is_constant or number < 1 or number & (number - 1):
             found = number if value.is_constant else "a value known at run time only"
             raise PassError(
-                f"{located(op)}: the divisor is {found}, wanted a constant power of two: the scalar "
-                "unit shifts and masks, and does not divide"
+                f"{located(op)}: the divisor is {found}, wanted a constant power of two: the "
+                "scalar unit shifts and masks, and does not divide"
             )
         return number.bit_length() - 1
 

@@ -1,7 +1,8 @@
 """A projected function → code: ops become instructions, channel ops parts of their neighbours.
 
-A begin (acquire, wait) goes into the next instruction if that has an operand in the slot, an end (commit,
-release) into the one before; where there is none, at a loop's edge, a `sync` stands for it.
+A begin (acquire, wait) goes into the next instruction if that has an operand in the slot, an end
+(commit, release) into the one before; where there is none, at a loop's edge, a `sync` stands for
+it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...backend.isa import BY_MNEMONIC, SYNC_KINDS, View
@@ -33,6 +33,7 @@ from ...dialects.tile import (
     SelectOp,
     TileOp,
     VecOp,
+    element_of,
 )
 from ..located import PassError, located
 from . import compute, move
@@ -175,8 +176,8 @@ class Lowering:
         age = self.held[place.name].index(slot)
         if age > MAX_AGE:
             raise PassError(
-                f"{located(instruction.source)}: {age} slots of @{place.name} are older than the one "
-                f"it uses, an operand names the {MAX_AGE + 1} oldest: hold fewer at once"
+                f"{located(instruction.source)}: {age} slots of @{place.name} are older than the "
+                f"one it uses, an operand names the {MAX_AGE + 1} oldest: hold fewer at once"
             )
         return age
 
@@ -235,8 +236,7 @@ class Lowering:
     def _send(self, op: SendOp, state: _Block) -> None:
         """One i32 moves as bits, through the transposing port, into the channel's next slot."""
         self._flush(state)
-        assert isinstance(op.source.type, MemRefType)
-        view = View(element_format(op.source.type.element_type, op), (1, 1), (4, 4))
+        view = View(element_format(element_of(op.source), op), (1, 1), (4, 4))
         part = self.places.part(op.source)
         part = replace(
             part, offset=self.places.shifted(part.offset, op.offsets, part.strides), strides=()

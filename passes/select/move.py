@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType
+from xdsl.dialects.builtin import DYNAMIC_INDEX
 from xdsl.ir import Operation, SSAValue
 
 from ...backend.isa import ELEMENT_BYTES, View
 from ...dialects.lowbit import PackedType, TileType
+from ...dialects.shaped import element_bytes, memref_of
 from ...dialects.tg import GlobalOp
 from ...dialects.tile import (
     BoxOp,
     GatherOp,
     LoadOp,
     align_box,
-    element_bytes,
     element_of,
     shape_of,
     strides_of,
@@ -29,7 +29,7 @@ from .scalars import Sum
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis of a copy: extent, stride on either side in bytes, and the size known at run time."""
+    """One axis of a copy: extent, stride on either side in bytes, size known at run time."""
 
     extent: int
     outside: int
@@ -72,8 +72,7 @@ def _packed(op: BoxOp, places: Places, type_: PackedType) -> Instruction:
 
 def _box(op: BoxOp, places: Places, declaration: GlobalOp) -> Instruction:
     """A strided box; axes of one element are left out."""
-    type_ = declaration.type
-    assert isinstance(type_, MemRefType)
+    type_ = memref_of(declaration.type)
     format = _same_format(op, op.slot, declaration)
     step = element_bytes(type_.element_type)
     strides = tuple(step * stride for stride in strides_of(type_))
@@ -127,7 +126,7 @@ def _merged(axes: list[_Axis]) -> list[_Axis]:
 def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Instruction:
     """Rows by number; packed rows move as bytes."""
     source, index = globals[op.global_name], globals[op.index_name]
-    if not isinstance(index.type, MemRefType) or len(index.type.get_shape()) != 1:
+    if len(index.shape) != 1:
         raise PassError(f"{located(op)}: @{op.index_name} holds row numbers, one axis of i32")
     part = places.part(op.slot)
     rows = shape_of(op.slot)[0]
@@ -136,13 +135,12 @@ def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Ins
         outside = View("u8", (source.type.n, piece), (piece, 1))
         inside = View("u8", (rows, piece), (piece, 1))
     else:
-        assert isinstance(source.type, MemRefType)
         format = _same_format(op, op.slot, source)
         step = ELEMENT_BYTES[format]
-        if len(source.type.get_shape()) != 2:
+        if len(source.shape) != 2:
             raise PassError(f"{located(op)}: rows are gathered from a global of 2 axes")
-        outside = View(format, source.type.get_shape(), (step * strides_of(source.type)[0], step))
-        inside = View(format, (rows, source.type.get_shape()[1]), part.strides)
+        outside = View(format, source.shape, (step * source.shape[1], step))
+        inside = View(format, (rows, source.shape[1]), part.strides)
     numbers = places.shifted(Sum(), (op.row,), (ELEMENT_BYTES["i32"],))
     operands = {
         "dst": places.place(part, inside),
@@ -158,12 +156,13 @@ def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Ins
 
 
 def _same_format(op: Operation, slot: SSAValue, declaration: GlobalOp) -> str:
-    """The common format of slot and global. Raises PassError if they differ: a move converts nothing."""
-    assert isinstance(declaration.type, MemRefType)
-    format = element_format(declaration.type.element_type, op)
-    if declaration.type.element_type != element_of(slot):
+    """The common format of slot and global. Raises PassError if they differ: a move converts
+    nothing.
+    """
+    format = element_format(declaration.element, op)
+    if declaration.element != element_of(slot):
         raise PassError(
             f"{located(op)}: the slot holds {element_of(slot)}, @{declaration.global_name} "
-            f"{declaration.type.element_type}; a move converts nothing: use one element type"
+            f"{declaration.element}; a move converts nothing: use one element type"
         )
     return format

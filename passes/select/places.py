@@ -1,4 +1,6 @@
-"""Buffers, slots, parts of them and globals → places and views: addresses in bytes, strides from types."""
+"""Buffers, slots, parts of them and globals → places and views: addresses in bytes, strides from
+types.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ from xdsl.dialects.builtin import (
     Float16Type,
     Float32Type,
     IntegerType,
-    MemRefType,
 )
 from xdsl.dialects.utils.dynamic_index_list import get_dynamic_index_list
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -20,8 +21,9 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...backend.formats import FORMATS, Packing
 from ...backend.isa import ELEMENT_BYTES, View
 from ...dialects.lowbit import PackedType, TileType
+from ...dialects.shaped import element_bytes, memref_of
 from ...dialects.stream import SlotOp
-from ...dialects.tile import BufferOp, ReshapeOp, element_bytes, strides_of
+from ...dialects.tile import BufferOp, ReshapeOp, element_of, strides_of
 from ..located import PassError, located
 from .code import Place, PlaceKind
 from .index import IndexValues
@@ -74,9 +76,10 @@ class Places:
 
     def _find(self, value: SSAValue) -> Part:
         op = value.owner
-        assert isinstance(value.type, MemRefType) and isinstance(op, Operation)
-        step = element_bytes(value.type.element_type)
-        strides = tuple(step * stride for stride in strides_of(value.type))
+        assert isinstance(op, Operation)
+        type_ = memref_of(value)
+        step = element_bytes(type_.element_type)
+        strides = tuple(step * stride for stride in strides_of(type_))
         match op:
             case SlotOp():
                 return Part("channel", op.channel_name, Sum(), strides, value)
@@ -113,23 +116,20 @@ class Places:
 
     def dense(self, value: SSAValue, op: Operation, shape: Sequence[int] | None = None) -> Place:
         """A dense memref, broadcast to `shape` along its axes of size 1."""
-        assert isinstance(value.type, MemRefType)
-        part = self.part(value)
-        own = value.type.get_shape()
-        format = element_format(value.type.element_type, op)
+        part, type_ = self.part(value), memref_of(value)
+        own = type_.get_shape()
+        format = element_format(type_.element_type, op)
         return self.place(part, dense_view(op, format, own, part.strides, shape or own))
 
     def tile(self, value: SSAValue, op: Operation) -> Place:
         """A slot of a packed tile; formats without blocks are plain matrices."""
-        assert isinstance(value.type, MemRefType)
-        tile = value.type.element_type
+        tile = element_of(value)
         assert isinstance(tile, TileType)
         return self.place(self.part(value), tile_view(tile))
 
     def operand(self, value: SSAValue, op: Operation, shape: Sequence[int] | None = None) -> Place:
         """A memref of any kind."""
-        assert isinstance(value.type, MemRefType)
-        if isinstance(value.type.element_type, TileType):
+        if isinstance(element_of(value), TileType):
             return self.tile(value, op)
         return self.dense(value, op, shape)
 
@@ -141,7 +141,7 @@ def dense_view(
     strides: Sequence[int],
     wanted: Sequence[int],
 ) -> View:
-    """A view of `wanted` extents; axes of size 1 repeat. Raises PassError for scattered elements."""
+    """A view of `wanted` extents; axes of size 1 repeat. PassError for scattered elements."""
     step = ELEMENT_BYTES[format]
     out = [
         0 if extent == 1 and target > 1 else stride
@@ -174,7 +174,7 @@ def tile_view(tile: TileType) -> View:
 
 @dataclass(frozen=True)
 class Run:
-    """Consecutive pieces of a packed global: `count` (or as many as a bound says) of `piece` bytes."""
+    """Consecutive pieces of a packed global: `count` of them, of `piece` bytes."""
 
     offset: Sum
     piece: int

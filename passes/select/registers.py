@@ -249,6 +249,7 @@ def _refuse(items: list[Item], position: int, engine: str, registers: int) -> No
     visit(items, lambda item: item.first >= position)
     source = found[0].source if found else None
     raise PassError(
-        f"{located(source)}: {engine} needs more than its {registers} registers here even with every "
-        "address computed at its use; give the op fewer bounds or offsets known at run time only"
+        f"{located(source)}: {engine} needs more than its {registers} registers here even with "
+        "every address computed at its use; give the op fewer bounds or offsets known at run "
+        "time only"
     )

@@ -1,8 +1,8 @@
 """Index arithmetic of one engine's program as sums: constant + factor * atom + ...
 
 An atom is a loop counter, a word of the launch-parameter table, a popped word, or an operation that
-is not a sum (min, max, shift, and, product of two unknowns) of sums. Equal values are one object, so
-common subexpressions are found by comparing, wherever they stand.
+is not a sum (min, max, shift, and, product of two unknowns) of sums. Equal values are one object,
+so common subexpressions are found by comparing, wherever they stand.
 """
 
 from __future__ import annotations

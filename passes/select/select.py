@@ -1,7 +1,7 @@
 """projected → isa: `func.func @mxu { .. tile.matmul .. }` → `tw.program @mxu { .. tw.mm .. }`.
 
-Index arithmetic becomes constant offsets of views, offset and bound registers; channel ops become begin
-and end of operands, or `tw.sync`. Private buffers become regions.
+Index arithmetic becomes constant offsets of views, offset and bound registers; channel ops become
+begin and end of operands, or `tw.sync`. Private buffers become regions.
 """
 
 from __future__ import annotations
