@@ -11,12 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tilewright.backend.isa import BY_MNEMONIC
-from tilewright.backend.machine import load_machine
-from tilewright.compiler.cli import main
-
-from .bad_inputs import (
+from bad_inputs import (
     CONFIG,
     asm_syntax,
     compile_it,
@@ -44,6 +39,10 @@ from .bad_inputs import (
     wrong_magic,
     wrong_version,
 )
+
+from tilewright.backend.isa import BY_MNEMONIC
+from tilewright.backend.machine import load_machine
+from tilewright.compiler.cli import main
 
 Case = Callable[[Path], list[str]]
 
