@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,7 +47,7 @@ def bytes_text(count: int) -> str:
 
 
 @contextmanager
-def progress_bar(show: bool | None = None) -> Iterator[Report]:
+def progress_bar(show: bool | None = None) -> Generator[Report, None, None]:
     """A bar on standard error, gone when done; nothing where that is not a terminal."""
     if not (sys.stderr.isatty() if show is None else show):
         yield lambda what, done, total: None

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +59,7 @@ def generate(
         session = Session.load(image, engine=engine, order=order, checks=checks)
         tokenizer = tokenizer_of(session.image)
         ids = chat_prompt(tokenizer, text, system) if chat else tokenizer.encode(text)
-        write = (lambda piece: None) if as_json else show
+        write = discard if as_json else show
         result = stream(session, tokenizer, ids, max_tokens, sampling, write)
     if as_json:
         print_json(result.to_dict())
@@ -68,13 +68,17 @@ def generate(
         note(result.summary())
 
 
+def discard(piece: str) -> None:
+    """Print nothing."""
+
+
 def show(piece: str) -> None:
     """Print a piece of text at once."""
     print(piece, end="", flush=True)
 
 
 @contextmanager
-def image_of(model: str, machine: str, max_context: int | None, policy: str) -> Iterator[Path]:
+def image_of(model: str, machine: str, max_context: int | None, policy: str) -> Generator[Path, None, None]:
     """The path of an image: `model` itself, or what it compiles to, deleted at the end."""
     path = Path(model)
     if path.suffix == IMAGE_ENDING:
