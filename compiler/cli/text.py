@@ -78,7 +78,9 @@ def show(piece: str) -> None:
 
 
 @contextmanager
-def image_of(model: str, machine: str, max_context: int | None, policy: str) -> Generator[Path, None, None]:
+def image_of(
+    model: str, machine: str, max_context: int | None, policy: str
+) -> Generator[Path, None, None]:
     """The path of an image: `model` itself, or what it compiles to, deleted at the end."""
     path = Path(model)
     if path.suffix == IMAGE_ENDING:
