@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects import func, scf
-from xdsl.dialects.builtin import IntegerType, MemRefType, ModuleOp
+from xdsl.dialects.builtin import IntegerType, ModuleOp
 from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
 from ..dialects import stream
+from ..dialects.shaped import is_memref, memref_of
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp
 from ..dialects.tile import BoxOp, BufferOp, GatherOp, StoreOp, TileOp, element_of, nbytes
@@ -136,7 +137,7 @@ class _Walk:
                 self.tile(op)
             case BufferOp():
                 if op.engine is None:
-                    raise Broken("a buffer of no engine; it is `on` one engine, or a channel's slot")
+                    raise Broken("a buffer of no engine; it is `on` one engine, or a slot")
             case stream.AcquireOp() | stream.WaitOp():
                 self.begin(op)
             case stream.CommitOp() | stream.ReleaseOp():
@@ -168,11 +169,13 @@ class _Walk:
         for name in names:
             if name not in self.globals:
                 raise Broken(f"names @{name}, which is not declared; declare it with tg.global")
-        if isinstance(op, StoreOp) and self.globals[op.global_name].role.data in READ_ONLY_ROLES:
-            raise Broken(
-                f"writes @{op.global_name}, a {self.globals[op.global_name].role.data}; only state, "
-                "scratch and output are written"
-            )
+        if isinstance(op, StoreOp):
+            role = self.globals[op.global_name].role.data
+            if role in READ_ONLY_ROLES:
+                raise Broken(
+                    f"writes @{op.global_name} of role {role}; only state, scratch and output are "
+                    "written"
+                )
 
     def channel(self, name: str, kind: str) -> _Channel:
         """A declared channel of that kind."""
@@ -257,11 +260,10 @@ class _Walk:
 
 def _check_global(op: GlobalOp) -> None:
     """Bytes that are written hold whole elements: two writers never share one."""
-    type_ = op.type
-    if not isinstance(type_, MemRefType) or op.role.data in READ_ONLY_ROLES:
+    if not is_memref(op.type) or op.role.data in READ_ONLY_ROLES:
         return
-    element = type_.element_type
-    if isinstance(element, IntegerType) and element.width.data % 8:
+    element = memref_of(op.type).element_type
+    if isinstance(element, IntegerType) and element.bitwidth % 8:
         raise Broken(
             f"@{op.global_name} holds {element}: two elements would share a byte, and two writers "
             "with them; pack along the head dimension into i8"
@@ -279,9 +281,7 @@ def _check_room(channel: _Channel) -> None:
         )
 
 
-def _check_balance(
-    channel: _Channel, before: ChannelCounts, views: tuple[object, ...]
-) -> None:
+def _check_balance(channel: _Channel, before: ChannelCounts, views: tuple[object, ...]) -> None:
     """One trip leaves counts, held slots and views as they were."""
     name = channel.op.channel_name
     if channel.counts.shape() != before.shape():
@@ -307,4 +307,3 @@ class VerifyStreamsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         verify_streams(op, check_room=self.rings_sized)
-

@@ -1,8 +1,8 @@
 """Happens-before over one sequential run: accesses of two engines to the same bytes, unordered.
 
-Order comes from each engine's own program and from commit to wait, of slots, words and tokens. Credits
-(release to acquire) do not count: they order only while rings are small, and growing a ring must never
-break a program. The exception is a ring's own slots, which credits exist to protect.
+Order comes from each engine's own program and from commit to wait, of slots, words and tokens.
+Credits (release to acquire) do not count: they order only while rings are small, and growing a ring
+must never break a program. The exception is a ring's own slots, which credits exist to protect.
 
 Every engine has a vector clock that ticks at its commits. For each element of a mutable region, and
 each byte of scratchpad and accumulators once they have addresses, every engine's last read and last

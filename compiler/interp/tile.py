@@ -174,9 +174,7 @@ def _run_sequential(machine: TileMachine, program: FuncOp) -> None:
 def _run_engines(machine: TileMachine, bodies: dict[str, FuncOp], choice: random.Random) -> None:
     """One coroutine an engine, a random one at a time, until all are done."""
     live = {
-        engine: _walk(
-            read_block(body.body.block, machine), Values(machine, engine), _Turn([])
-        )
+        engine: _walk(read_block(body.body.block, machine), Values(machine, engine), _Turn([]))
         for engine, body in bodies.items()
     }
     bias = {engine: choice.choice(BIASES) for engine in live}

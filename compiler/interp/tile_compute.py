@@ -129,15 +129,11 @@ def multiply(op: MatmulOp) -> Action:
         rows, cols, depth = (_bound(actor, v) for v in bounds)
         acc = actor.place(acc_value).clip(rows, cols)
         a = actor.place(a_value).clip(acc.shape[0], depth)
-        w = tile_math.clip_weight(
-            actor.place(w_value), a.shape[1], acc.shape[1], transposed
-        )
+        w = tile_math.clip_weight(actor.place(w_value), a.shape[1], acc.shape[1], transposed)
         actor.reads(op, a, w)
         actor.writes(op, acc)
         if acc.size and a.size:
-            tile_math.multiply(
-                acc, a, tile_math.weight(w, a.shape[1], acc.shape[1], transposed)
-            )
+            tile_math.multiply(acc, a, tile_math.weight(w, a.shape[1], acc.shape[1], transposed))
 
     return run
 
@@ -236,7 +232,9 @@ def select(op: SelectOp) -> Action:
         _apart(target, places)
         actor.reads(op, *places)
         actor.writes(op, target)
-        assert mask is not None and a is not None and b is not None, "select has three sources"
+        assert mask is not None, "select has a mask"
+        assert a is not None, "select has an a"
+        assert b is not None, "select has a b"
         value = np.broadcast_to(np.where(mask != 0, a, b), shape)
         target.write(narrow(np.ascontiguousarray(value), target.element))
 

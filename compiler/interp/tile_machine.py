@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Operation
 from ...backend.errors import TilewrightError
 from ...backend.formats import ELEMENTS
 from ...dialects.lowbit import PackedType, TileType
+from ...dialects.shaped import is_memref, memref_of
 from ...dialects.spaces import space_name
 from ...dialects.stream import ChannelOp
 from ...dialects.tg import GlobalOp, ScalarOp, TableOp
@@ -142,7 +143,8 @@ class TileMachine:
         shadow = region.memory.shadow
         if shadow is None:
             return np.ones(whole.shape, np.bool_)
-        return shadow.reshape(*whole.shape, whole.dtype.itemsize).all(-1)
+        flags: Array = shadow.reshape(*whole.shape, whole.dtype.itemsize)
+        return flags.min(axis=-1).astype(np.bool_)
 
 
 def _region(op: GlobalOp, data: Data) -> Region:
@@ -159,12 +161,13 @@ def _region(op: GlobalOp, data: Data) -> Region:
         memory = Memory(f"@{name}", np.ascontiguousarray(given).reshape(-1), written=True,
                         read_only=True)  # fmt: skip
         return Region(name, role, memory, None, type_)
-    if not isinstance(type_, MemRefType):
+    if not is_memref(type_):
         raise InterpretError(
             f"@{name} : {type_} is a tensor; the tile interpreter runs modules from tiled down"
         )
-    element = element_name(type_.element_type)
-    shape, dtype = tuple(type_.get_shape()), STORED[element]
+    memref = memref_of(type_)
+    element = element_name(memref.element_type)
+    shape, dtype = tuple(memref.get_shape()), STORED[element]
     if given is None:
         values = np.zeros(shape, dtype)
     else:
@@ -228,7 +231,5 @@ def _spaces(module: ModuleOp) -> dict[str, Memory]:
             space = space_name(op.result.type)
             ends[space] = max(ends[space], op.at.data + nbytes(op.result.type))
     return {
-        space: Memory(space, np.zeros(end, np.uint8), written=False)
-        for space, end in ends.items()
+        space: Memory(space, np.zeros(end, np.uint8), written=False) for space, end in ends.items()
     }
-

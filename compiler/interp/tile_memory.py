@@ -145,7 +145,7 @@ class Place:
         return low, high + self.dtype.itemsize
 
     def clip(self, *bounds: int | None) -> "Place":
-        """The first `bounds[i]` elements of axis i; None, or more than there are, takes them all."""
+        """The first `bounds[i]` elements of axis i; None, or more than there are, takes all."""
         shape = list(self.shape)
         for axis, bound in enumerate(bounds):
             if bound is None or bound >= shape[axis]:

@@ -1,8 +1,8 @@
 """A function's blocks read once into steps: what each op does, for which engines, when it may go.
 
-A step without engines (index arithmetic, parts of buffers, parameters) is done by whoever walks past
-it. An engine of a program that is not projected skips those whose operands it does not have: they
-belong to other engines.
+A step without engines (index arithmetic, parts of buffers, parameters) is done by whoever walks
+past it. An engine of a program that is not projected skips those whose operands it does not have:
+they belong to other engines.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import stream
+from ...dialects.spaces import space_name
 from ...dialects.tg import GetOp
 from ...dialects.tile import BufferOp, ReshapeOp, TileOp, element_of, nbytes
 from .tile_channels import Ring
@@ -108,9 +109,7 @@ def read_op(op: Operation, machine: TileMachine) -> Step:
         case stream.RecvOp():
             return _receive(op, machine)
         case _:
-            raise InterpretError(
-                f"{op.name}: not an operation of a tile program; lower it first"
-            )
+            raise InterpretError(f"{op.name}: not an operation of a tile program; lower it first")
 
 
 def _one(engine: str | None) -> frozenset[str] | None:
@@ -186,11 +185,11 @@ def _buffer(op: BufferOp, machine: TileMachine) -> Action:
     type_, result = op.result.type, op.result
     count, engine = nbytes(type_), op.engine.data if op.engine is not None else ""
     name = f"%{result.name_hint or 'buffer'}"
-    accumulator = type_.memory_space is not None and type_.memory_space.name == "tw.acc"
+    accumulator = space_name(type_) == "acc"
     at = op.at.data if op.at is not None else None
 
     def run(values: Values) -> None:
-        space = machine.spaces[type_.memory_space.name.removeprefix("tw.")]
+        space = machine.spaces[space_name(type_)]
         start = 0 if at is None else at
         memory = Memory(name, empty(count), written=False) if at is None else space
         (memory.zero if accumulator else memory.poison)(start, start + count)

@@ -1,4 +1,4 @@
-"""What the load and store queues do: boxes, packed runs and gathered rows between regions and slots."""
+"""What the load and store queues do: boxes, packed runs and rows between regions and slots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tilewright.backend.formats import Packing, pack, quantise
-from tilewright.dialects import context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
+
+from tilewright.backend.formats import Packing, pack, quantise
+from tilewright.dialects import context
 
 Launch = tuple[dict[str, NDArray[Any]], dict[str, int]]
 PROGRAMS = Path(__file__).parent / "programs"

@@ -1,4 +1,4 @@
-"""Where projection breaks in practice: each way is caught by the verifier, the race check or a run."""
+"""Where projection breaks in practice: each way is caught by verifier, race check or a run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+
 from tilewright.compiler.interp.races import find_races
 from tilewright.compiler.interp.tile import run_tile, start
 from tilewright.compiler.interp.tile_machine import InterpretError
 from tilewright.passes.verify_streams import StreamError, verify_streams
-from xdsl.dialects.builtin import ModuleOp
 
 Arrays = dict[str, NDArray[Any]]
 Text = Callable[[str], str]
@@ -109,7 +110,7 @@ def test_a_wait_peeled_out_of_a_loop_of_0_trips(text: Text, parse: Parse, launch
             ("    %out0 =", wait + "    stream.release %old\n    %out0 ="),
         )
     )
-    with pytest.raises(StreamError, match=r"one trip changes @old: acquires 1, commits 1, vpu waits 0"):
+    with pytest.raises(StreamError, match="one trip changes @old: acquires 1, commits 1"):
         verify_streams(peeled)
     with pytest.raises(InterpretError, match=r"wait of @old blocks in the program's own order"):
         run_tile(peeled, chunk(), {"rows": 0, "len": 0})
@@ -118,7 +119,7 @@ def test_a_wait_peeled_out_of_a_loop_of_0_trips(text: Text, parse: Parse, launch
 def test_an_accumulator_carried_by_a_loop_that_gets_two_slots(
     text: Text, parse: Parse, launch: Launch
 ) -> None:
-    """A fresh slot each trip loses the sum: only the values tell, so the passes are checked by them."""
+    """A fresh slot each trip loses the sum. Only values tell, so passes are checked by them."""
     acquire = "      %s0 = stream.acquire @s on mxu : memref<4x32xf32, #tw.acc>\n"
     inner = "        tile.matmul %xk, %w into %s0 rows %m on mxu\n"
     broken = parse(

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+
 from tilewright.backend.formats import Packing, dequantise, unpack
 from tilewright.compiler.interp.tile import engines_of, run_tile, start
 from tilewright.dialects import context
 from tilewright.passes.project import ProjectPass
-from xdsl.dialects.builtin import ModuleOp
 
 Arrays = dict[str, NDArray[Any]]
 Module = Callable[[str], ModuleOp]
@@ -55,9 +56,7 @@ def test_every_interleaving_gives_the_bits_of_the_sequential_run(
         assert same(written(name, got, parameters), want)
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"), [x for x in LAUNCHES if x[0] in "abcs"]
-)
+@pytest.mark.parametrize(("name", "parameters"), [x for x in LAUNCHES if x[0] in "abcs"])
 def test_the_streamed_program_has_the_bits_of_the_tiled_one(
     name: str, parameters: dict[str, int], module: Module, launch: Launch
 ) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+
 from tilewright.dialects import context
 from tilewright.passes.verify_streams import StreamError, VerifyStreamsPass, verify_streams
-from xdsl.dialects.builtin import ModuleOp
 
 Text = Callable[[str], str]
 Parse = Callable[[str], ModuleOp]
@@ -68,7 +69,8 @@ BROKEN: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     ),
     "a slot used by an engine that does not hold it": (
         "a", [("%s = stream.wait @s on vpu", "%sx = stream.wait @s on vpu"),
-              ("subview %s[0, 0]", "subview %s0[0, 0]"), ("subview %s[0, 16]", "subview %s0[0, 16]"),
+              ("subview %s[0, 0]", "subview %s0[0, 0]"),
+              ("subview %s[0, 16]", "subview %s0[0, 16]"),
               ("stream.release %s\n", "stream.release %sx\n")],
         "slot %s0 of @s is held by mxu, used on vpu; vpu must wait for it itself",
     ),
@@ -140,7 +142,7 @@ BROKEN: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     ),
     "a weight that is written": (
         "b", [("tg.global state @k_cache", "tg.global input @k_cache")],
-        "writes @k_cache, a input",
+        "writes @k_cache of role input",
     ),
     "a channel that is not declared": (
         "d", [("  stream.channel @ys from vpu to [st] : 1 slots of 32 in #tw.spm\n", "")],
@@ -163,7 +165,9 @@ def test_a_broken_rule_is_named(case: str, text: Text, parse: Parse) -> None:
 
 
 def test_room_is_not_asked_before_rings_are_sized(text: Text, parse: Parse) -> None:
-    module = parse(text("b_streamed").replace("@old from ld to [mxu] : 4", "@old from ld to [mxu] : 1"))
+    module = parse(
+        text("b_streamed").replace("@old from ld to [mxu] : 4", "@old from ld to [mxu] : 1")
+    )
     assert verify_streams(module, check_room=False)["old"] == 2
 
 

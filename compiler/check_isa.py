@@ -1,0 +1,66 @@
+"""The isa level under `--check-each-pass`: a module's program, encoded and run by the emulator."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+
+from ..backend.formats import ELEMENTS
+from ..backend.isa import Program
+from ..backend.machine import load_machine
+from ..dialects.shaped import memref_of
+from ..dialects.tg import GlobalOp
+from ..passes.encode import encode_module
+from ..runtime.functional import Emulator, Memories
+from .check_inputs import Array, Launch
+from .frontend.weights import WeightStore
+from .weights import weight_pieces
+
+STORED_ROLES = ("weight", "table")
+
+
+def run_isa(
+    module: ModuleOp, launch: Launch, store: WeightStore, machine: str, order: str = "sequential"
+) -> dict[str, Array]:
+    """State and outputs of one launch on the reference engine, in the declared types and shapes.
+
+    Raises:
+        Fault: the program does something that the machine checks.
+    """
+    description = load_machine(machine)
+    program = encode_module(module, description)
+    declared = [op for op in module.ops if isinstance(op, GlobalOp)]
+    weights, first = _weights(program, declared, store)
+    memories = Memories(description, [program], weights, first)
+    emulator = Emulator(program, description, memories, engine="reference", order=order)
+    for name, values in launch.data.items():
+        emulator.write(name, values)
+    emulator.run(dict(launch.parameters))
+    return {
+        op.global_name: _result(emulator, op)
+        for op in declared
+        if op.role.data in ("state", "output")
+    }
+
+
+def _weights(
+    program: Program, declared: list[GlobalOp], store: WeightStore
+) -> tuple[NDArray[np.uint8], int]:
+    """The read-only bytes of hbm, and the address of the first."""
+    regions = [program.region(op.global_name) for op in declared if op.role.data in STORED_ROLES]
+    first = min((region.base for region in regions), default=0)
+    last = max((region.base + region.nbytes for region in regions), default=0)
+    data = np.zeros(last - first, np.uint8)
+    filled: dict[str, int] = {}
+    for name, piece in weight_pieces(declared, store):
+        at = program.region(name).base - first + filled.get(name, 0)
+        data[at : at + piece.size] = piece
+        filled[name] = filled.get(name, 0) + piece.size
+    return data, first
+
+
+def _result(emulator: Emulator, op: GlobalOp) -> Array:
+    element = str(memref_of(op.type).element_type)
+    count = int(np.prod(op.shape))
+    return emulator.read(op.global_name, ELEMENTS[element], count).reshape(op.shape).copy()
