@@ -1,6 +1,6 @@
 """`compile_model`: a model on disk to an image, through every level.
 
-    report = compile_model("smollm2.gguf", machine="tw-1", max_context=512, output="smollm2.tw")
+report = compile_model("smollm2.gguf", machine="tw-1", max_context=512, output="smollm2.tw")
 """
 
 from __future__ import annotations
@@ -106,12 +106,13 @@ def compile_model(
 ) -> Report:
     """Compile all entries of a model for a machine and write its image to `output`.
 
-    `machine` is a name or a path; `max_context` counts positions of a sequence, `chunk` new positions
-    of a sequence in one prefill launch. `dump_ir` is a folder that gets one of each entry. A config
-    alone gives an image without weights. Raises TilewrightError for whatever the user can mend.
+    `machine` is a name or a path; `max_context` counts positions of a sequence, `chunk` new
+    positions of a sequence in one prefill launch. `dump_ir` is a folder that gets one of each
+    entry. A config alone gives an image without weights. Raises TilewrightError for whatever the
+    user can mend.
     """
     start = perf_counter()
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or _silent
     description = load_machine(machine)
     model = load_model(model_path)
     shapes = entry_shapes(model, batch, chunk, max_context)
@@ -153,6 +154,10 @@ def compile_model(
     )
 
 
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress nobody wants to hear of."""
+
+
 def entry_shapes(
     model: Model, batch: int, chunk: int | None, max_context: int | None
 ) -> list[EntryShape]:
@@ -185,7 +190,7 @@ def _image(
 ) -> Image:
     blocks = {one.report.kv_block for one in compiled.values()} - {0}
     material = model.tokenizer()
-    files = {}
+    files: dict[str, bytes] = {}
     if material is not None:
         files["tokenizer.json"] = json.dumps(material.to_dict()).encode()
     first = next(iter(compiled.values()))
@@ -206,8 +211,8 @@ def _image(
     if needed > machine.hbm_bytes:
         raise TilewrightError(
             f"the model needs {needed} bytes of hbm and machine {machine.name} has "
-            f"{machine.hbm_bytes}: use fewer positions (--max-context), a smaller batch, or a machine "
-            "with more hbm"
+            f"{machine.hbm_bytes}: use fewer positions (--max-context), a smaller batch, or a "
+            "machine with more hbm"
         )
     return Image(
         machine=machine.to_dict(),

@@ -23,9 +23,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "projected": ("project",),
     "isa": ("select",),
 }
-"""Level -> the passes that lead there, in order. merge stands before fuse, since it needs to see the
-matmuls of one operand; choose-panels before tile, since a panel is what a tile is cut from; size-rings
-behind channels, which give each ring the slots it cannot do without."""
+"""Level -> the passes that lead there, in order. merge stands before fuse, since it needs to see
+the matmuls of one operand; choose-panels before tile, since a panel is what a tile is cut from;
+size-rings behind channels, which give each ring the slots it cannot do without."""
 
 AfterPass = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
 
@@ -41,7 +41,7 @@ class PassRun:
 
 
 def passes_for(options: dict[str, Any]) -> list[tuple[str, ModulePass]]:
-    """(level, pass) of the whole pipeline; each pass takes those of `options` that are its fields."""
+    """(level, pass) of the whole pipeline; each pass takes the `options` that are its fields."""
     made: list[tuple[str, ModulePass]] = []
     for level, names in STAGES.items():
         for name in names:

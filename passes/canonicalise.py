@@ -5,7 +5,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.traits import is_side_effect_free
 
-from ..dialects.tg import GlobalOp
+from ..dialects.tg import STORED_ROLES, GlobalOp
 from .symbols import used_symbols
 
 
@@ -22,7 +22,8 @@ class CanonicalisePass(ModulePass):
                 inner.erase()
         used = used_symbols(op)
         for inner in list(op.ops):
-            stored = isinstance(inner, GlobalOp) and inner.role.data in ("weight", "table")
-            if stored and inner.global_name not in used:
+            if not isinstance(inner, GlobalOp) or inner.role.data not in STORED_ROLES:
+                continue
+            if inner.global_name not in used:
                 inner.detach()
                 inner.erase()

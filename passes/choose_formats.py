@@ -1,7 +1,7 @@
 """choose-formats: the formats of operands, from the numeric policy of the module.
 
-Packed parameters keep the checkpoint's format under `exact`. Under `bf16` a dense float32 parameter is
-stored as bf16, which the matrix unit multiplies in one phase instead of three.
+Packed parameters keep the checkpoint's format under `exact`. Under `bf16` a dense float32
+parameter is stored as bf16, which the matrix unit multiplies in one phase instead of three.
 """
 
 from xdsl.context import Context

@@ -1,7 +1,8 @@
-"""choose-panels: `kn` -> `kn Np` on every parameter, and column groups for epilogues that halve a panel.
+"""choose-panels: `kn` -> `kn Np` on every parameter; columns that an epilogue pairs alternate.
 
-Np is the machine's: arrays x columns, if two accumulator pages fit. A kernel that splits its matmul in two
-and combines the halves (gate and up) needs both in one panel: its columns alternate by half a panel.
+Np is the machine's: arrays x columns, if two accumulator pages fit. A kernel that splits its
+matmul in two and combines the halves (gate and up) needs both in one panel: its columns alternate
+by half a panel.
 """
 
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ def _alternate(known: dict[str, GlobalOp], split: SplitOp, group: int) -> None:
     """Interleave the rows of the parameters behind a split of a matmul into two equal parts."""
     if len(split.columns) != 2 or len(set(split.columns)) != 1:
         raise PassError(
-            f"{located(split)}: parts of {list(split.columns)} columns in a matmul's kernel; wanted "
-            "two equal ones"
+            f"{located(split)}: parts of {list(split.columns)} columns in a matmul's kernel; "
+            "wanted two equal ones"
         )
     split.group = IntAttr(group)
     value = split.x
@@ -59,7 +60,8 @@ def _alternate(known: dict[str, GlobalOp], split: SplitOp, group: int) -> None:
             return
         else:
             raise PassError(
-                f"{located(split)}: found a split of something else, wanted one of a matmul with bias"
+                f"{located(split)}: found a split of something else, wanted one of a matmul, with "
+                "or without bias"
             )
 
 

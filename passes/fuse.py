@@ -1,8 +1,8 @@
 """fuse: graph ops -> one tg.fused region a kernel, each around an anchor.
 
 A matmul takes in the norm (and the row selection) before it and the elementwise ops behind it;
-attention and embedding stand alone; head-wise norms, rope and the KV append form one kernel. Regions
-with one anchor and one result leave `tile` nothing to decide but sizes.
+attention and embedding stand alone; head-wise norms, rope and the KV append form one kernel.
+Regions with one anchor and one result leave `tile` nothing to decide but sizes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
+from ..dialects.locations import location_name
 from ..dialects.tg import (
     AttentionOp,
     BinaryOp,
@@ -28,7 +29,6 @@ from ..dialects.tg import (
     WeightOp,
     YieldOp,
 )
-from ..dialects.locations import location_name
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
 HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
@@ -85,7 +85,7 @@ def _around(matmul: MatmulOp) -> list[Operation]:
 
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
-    """Whether an elementwise op reads a value of the kernel, and nothing else made since its anchor."""
+    """Whether an elementwise op reads the kernel, and nothing else made since its anchor."""
     if not isinstance(op, ELEMENTWISE):
         return False
     inside = {result for member in kernel for result in member.results}
@@ -114,8 +114,11 @@ def _leaving(kernel: Sequence[Operation]) -> list[SSAValue]:
 
 
 def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> None:
-    """Put the ops into one tg.fused where the last of them stood. Ops before the anchor that others
-    read too (a norm of several matmuls) are copied; parameters always are."""
+    """Put the ops into one tg.fused where the last of them stood.
+
+    Ops before the anchor that others read too (a norm of several matmuls) are copied; parameters
+    always are.
+    """
     members = list(kernel)
     inside = set(members)
     last = members[-1]

@@ -7,29 +7,36 @@ Biases merge with their weights. The merged parameter is a recipe: `concat` of t
 """
 
 from collections import defaultdict
-from os.path import commonprefix
+from itertools import takewhile
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
+from xdsl.dialects.builtin import LocationAttr, MemRefType, ModuleOp, TensorType
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ..backend.formats import parse_recipe
-from ..dialects.locations import named
+from ..dialects.locations import location_name, named
 from ..dialects.lowbit import PackedType
+from ..dialects.shaped import is_memref, memref_of, tensor_of
 from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, SplitOp, WeightOp
-from ..dialects.locations import location_name
 from .symbols import globals_of
 
 
 def joined_name(names: list[str]) -> str:
     """`attn_q, attn_k, attn_v` -> `attn_qkv`; `ffn_gate, ffn_up` -> `ffn_gate_up`."""
-    head = commonprefix(names)
-    head = head[: head.rfind("_") + 1]
-    suffix = commonprefix([name[::-1] for name in names])[::-1]
-    suffix = suffix[suffix.find("_") :] if "_" in suffix else ""
-    parts = [name[len(head) : len(name) - len(suffix)] for name in names]
-    return head + ("" if all(len(p) == 1 for p in parts) else "_").join(parts) + suffix
+    words = [name.split("_") for name in names]
+    front = _shared(words)
+    rests = [w[front:] for w in words]
+    back = _shared([r[::-1] for r in rests])
+    parts = ["_".join(r[: len(r) - back]) for r in rests]
+    middle = ("" if all(len(p) == 1 for p in parts) else "_").join(parts)
+    return "_".join([*words[0][:front], middle, *rests[0][len(rests[0]) - back :]])
+
+
+def _shared(lists: list[list[str]]) -> int:
+    """How many words all lists begin with; each keeps one of its own."""
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False))
+    return min(sum(1 for _ in columns), min(map(len, lists)) - 1)
 
 
 def joined_type(types: list[Attribute]) -> Attribute | None:
@@ -42,19 +49,19 @@ def joined_type(types: list[Attribute]) -> Attribute | None:
             return None
         shape = (*first.get_shape()[:-1], sum(t.n for t in packed))
         return PackedType(shape, first.format.data, first.order.data)
-    if not isinstance(first, TensorType | MemRefType):
+    if len({type(t) for t in types}) > 1 or not isinstance(first, TensorType | MemRefType):
         return None
-    shaped = [t for t in types if isinstance(t, TensorType | MemRefType)]
-    same = {(type(t), t.element_type, tuple(t.get_shape()[:-1])) for t in shaped}
-    if len(shaped) < len(types) or len(same) > 1:
+    shaped = [memref_of(t) if is_memref(t) else tensor_of(t) for t in types]
+    if len({(t.element_type, tuple(t.get_shape()[:-1])) for t in shaped}) > 1:
         return None
-    shape = (*first.get_shape()[:-1], sum(t.get_shape()[-1] for t in shaped))
-    if isinstance(first, MemRefType):
-        return MemRefType(first.element_type, shape, memory_space=first.memory_space)
-    return TensorType(first.element_type, shape)
+    element = shaped[0].element_type
+    shape = (*shaped[0].get_shape()[:-1], sum(t.get_shape()[-1] for t in shaped))
+    if isinstance(shaped[0], MemRefType):
+        return MemRefType(element, shape, memory_space=shaped[0].memory_space)
+    return TensorType(element, shape)
 
 
-def joined_location(ops: list[Operation]) -> Attribute:
+def joined_location(ops: list[Operation]) -> LocationAttr:
     """The location of one op that stands for several."""
     names = [location_name(op) for op in ops]
     head = names[0].rsplit(".", 1)[0] + "." if "." in names[0] else ""

@@ -1,4 +1,4 @@
-"""How long an instruction keeps its engine, in picoseconds: pure functions of sizes and the machine.
+"""How long an instruction keeps its engine, in picoseconds: pure functions of plain numbers.
 
 The tiling search scores with these, and the timing emulator will charge them: one definition for
 both. All sums are exact integers; each duration is rounded up once.
@@ -25,7 +25,7 @@ def transfer_ps(machine: Machine, nbytes: int) -> int:
 
 
 def copy_ps(machine: Machine, nbytes: int, descriptors: int = 1) -> int:
-    """`descriptors` copies of `nbytes` in all: the queue issues, hbm delivers, the longer one binds."""
+    """`descriptors` copies of `nbytes` in all: queue issues, hbm delivers, the longer binds."""
     return max(descriptors * machine.dma_issue_ps, transfer_ps(machine, nbytes))
 
 

@@ -1,8 +1,8 @@
 """tg.attention -> tile loops: streamed online softmax over KV blocks, GQA, ragged lengths.
 
-Queries of one group of heads share a KV head: the rows of a tile are [query, head in group]. `n` holds
-minus the running maximum, `l` the running sum, `o` the running output, all private to the vector unit
-(FlashAttention-2, Dao 2023, algorithm 1; isa page, "Sequences").
+Queries of one group of heads share a KV head: the rows of a tile are [query, head in group]. `n`
+holds minus the running maximum, `total` the running sum, `o` the running output, all private to
+the vector unit (FlashAttention-2, Dao 2023, algorithm 1).
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class _Rows:
 @dataclass(frozen=True)
 class _State:
     n: SSAValue
-    l: SSAValue
+    total: SSAValue
     o: SSAValue
 
 
@@ -98,10 +98,10 @@ def _start(e: Emitter, kernel: Attention, size: Tile, rows: _Rows) -> _State:
     lines = (size.rows, kernel.group)
     state = _State(
         e.buffer((*lines, 1), Float32Type(), "n"),
-        e.buffer((*lines, 1), Float32Type(), "l"),
+        e.buffer((*lines, 1), Float32Type(), "total"),
         e.buffer((*lines, kernel.head), Float32Type(), "o"),
     )
-    for number, buffer in ((-MASKED, state.n), (0.0, state.l), (0.0, state.o)):
+    for number, buffer in ((-MASKED, state.n), (0.0, state.total), (0.0, state.o)):
         e.vec("id", number, to=buffer, rows=rows.count)
     return state
 
@@ -160,7 +160,7 @@ def _block(
         cols=valid,
         band=tile.Band(None, limit, 1, 0, 0.0),
     )
-    e.vec("id", state.l, decay, added, to=state.l, rows=m)
+    e.vec("id", state.total, decay, added, to=state.total, rows=m)
     e.vec("id", new, to=state.n, rows=m)
 
     values = e.buffer((size.depth, kernel.head), kernel.cache, "values", "kv")
@@ -182,8 +182,8 @@ def _finish(
 ) -> None:
     lines = (size.rows, kernel.group)
     columns = kernel.group * kernel.head
-    e.vec("id", state.l, op=("max", SMALLEST), to=state.l, rows=rows.count)
-    e.vec("reciprocal", state.l, to=state.l, rows=rows.count)
+    e.vec("id", state.total, op=("max", SMALLEST), to=state.total, rows=rows.count)
+    e.vec("reciprocal", state.total, to=state.total, rows=rows.count)
     out = e.buffer((size.rows, columns), kernel.result, "out", "out")
-    e.vec("id", state.o, state.l, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
+    e.vec("id", state.o, state.total, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
     e.store(out, kernel.output, [rows.first, column], [rows.count, columns])

@@ -1,11 +1,17 @@
-"""Writing tile programs: index arithmetic that folds constants, counted loops, buffers and their parts."""
+"""Writing tile programs: index arithmetic that folds constants, counted loops, buffers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import Float32Type, IndexType, IntegerAttr, MemRefType
+from xdsl.dialects.builtin import (
+    Float32Type,
+    IndexType,
+    IntegerAttr,
+    LocationAttr,
+    MemRefType,
+)
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...dialects import tile
@@ -21,7 +27,7 @@ Index = SSAValue | int
 class Emitter:
     """Appends operations to a block, each with the location of the kernel being written."""
 
-    def __init__(self, block: Block, location: Attribute):
+    def __init__(self, block: Block, location: LocationAttr):
         self.block = block
         self.location = location
         self._entry = block
@@ -113,7 +119,7 @@ class Emitter:
         return self.add(arith.ShRUIOp(up, self.value(size.bit_length() - 1))).result
 
     @contextmanager
-    def loop(self, count: Index, name: str) -> Iterator[Index]:
+    def loop(self, count: Index, name: str) -> Generator[Index]:
         """The body runs `count` times; yields the counter. One certain trip needs no loop."""
         if count == 1:
             yield 0
@@ -144,7 +150,7 @@ class Emitter:
     def part(
         self, source: SSAValue, offsets: Sequence[Index], sizes: Sequence[int], drop: int = 0
     ) -> SSAValue:
-        """The box `sizes` of a buffer at `offsets`; the first `drop` axes, of size 1, are dropped."""
+        """The box `sizes` of a buffer at `offsets`, without the first `drop` axes, of size 1."""
         whole = tile.shape_of(source) == tuple(sizes) and all(
             isinstance(o, int) and o == 0 for o in offsets
         )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import AnyFloat, MemRefType, f32
+from xdsl.dialects.builtin import AnyFloat, f32
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.lowbit import PackedType
+from ...dialects.shaped import memref_of, tensor_of
 from ...dialects.tg import (
     AttentionOp,
     BinaryOp,
@@ -50,13 +51,10 @@ class Surroundings:
 
     def element(self, name: str) -> AnyFloat:
         """Element type of a region or global of rows."""
-        type_ = self.regions.types.get(name)
-        if type_ is None:
-            declared = self.globals[name].type
-            assert isinstance(declared, MemRefType)
-            type_ = declared
-        assert isinstance(type_.element_type, AnyFloat)
-        return type_.element_type
+        inner = self.regions.types.get(name)
+        element = memref_of(self.globals[name].type if inner is None else inner).element_type
+        assert isinstance(element, AnyFloat), f"@{name} holds rows of floats"
+        return element
 
     def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
         """The packed type of a parameter."""
@@ -101,7 +99,7 @@ def _norm(op: RmsNormOp) -> Norm:
 
 
 def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attention:
-    columns = op.q.type.get_shape()[1]
+    columns = tensor_of(op.q).get_shape()[1]
     output = around.regions.names[kernel.parts[0]]
     query = around.regions.names[op.q]
     return Attention(
@@ -229,11 +227,9 @@ def _part(
     around: Surroundings,
 ) -> Part:
     norm, rope = None, None
-    width = value.type.get_shape()[1]  # pyright: ignore[reportAttributeAccessIssue]
+    width = tensor_of(value).get_shape()[1]
     if cache is not None:
-        declared = around.globals[cache].type
-        assert isinstance(declared, MemRefType)
-        heads = declared.get_shape()[-3]
+        heads = around.globals[cache].shape[-3]
     if isinstance(op := value.owner, RopeOp):
         rope, heads, value = (
             Rope(op.cos.string_value(), op.sin.string_value(), op.rotated),

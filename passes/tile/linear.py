@@ -1,4 +1,4 @@
-"""A matmul kernel -> tile loops: rows resident, weights streamed panel by panel, epilogue a panel at a time."""
+"""A matmul kernel -> tile loops: rows stay, weights stream by panels, an epilogue a panel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ def _panel(
         element = TileType.of(kernel.packed, deep, stride)
         slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
         slot.result.name_hint = "w"
-        leading = block.layer if len(kernel.packed.get_shape()) == 3 else []
+        leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
         e.load(
             kernel.weight,
             [*leading, panel, e.times(k, size.depth)],

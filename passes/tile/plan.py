@@ -36,8 +36,11 @@ def shape_of_kernel(
     kv_block: int | None,
     most_kv_block: int,
 ) -> Kernel:
-    """The shape of one kernel; `extents` gives rows and logit_rows (most packed rows), q_len (most rows
-    of one sequence), batch and context."""
+    """The shape of one kernel.
+
+    `extents` gives rows and logit_rows (most packed rows), q_len (most rows of one sequence) and
+    context (positions of a cache).
+    """
     match kernel:
         case Linear():
             return _linear(label, kernel, policy, extents[kernel.count], repeats)

@@ -1,4 +1,4 @@
-"""Where the tensors between kernels live: a scratch region each, updated in place where that is safe."""
+"""Where the tensors between kernels live: a scratch region each, updated in place where safe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,8 +65,8 @@ def _assign_loop(
     for argument, value, result in zip(body.args[1:], last.operands, loop.results, strict=True):
         if regions.names.get(value) != regions.names[argument]:
             raise PassError(
-                f"{located(loop)}: the loop's next tensor is made by `{located(_owner(value))}`, not "
-                "by an update of the tensor it began with; end the layer with an addition to it"
+                f"{located(loop)}: the loop's next tensor is made by `{located(_owner(value))}`, "
+                "not by an update of the tensor it began with; end the layer with an addition to it"
             )
         regions.names[result] = regions.names[argument]
 
@@ -99,7 +99,8 @@ def _new(
     value: SSAValue, kernel: FusedOp, policy: Policy, rows: Mapping[str, int], regions: Regions
 ) -> str:
     type_ = value.type
-    assert isinstance(type_, TensorType) and isinstance(type_.encoding, SizesAttr)
+    assert isinstance(type_, TensorType)
+    assert isinstance(type_.encoding, SizesAttr)
     base = kernel.label.data.rpartition(".")[2].replace("{l}", "layer") + "_out"
     name = base
     while name in regions.types:

@@ -116,7 +116,7 @@ def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index]) ->
                 if part.output is not None:
                     e.store(out, part.output, [first, 0], [count, part.columns])
                 if part.cache is not None:
-                    leading = layer if part.layered else []
+                    leading = list(layer) if part.layered else []
                     _append(e, part, result, [*leading, b], position, count)
 
 
