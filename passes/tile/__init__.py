@@ -5,12 +5,12 @@ search over all kernels of the program at once (search.py); the loops from a fil
 kernel. Rows are the packed batch of a ragged step, so one program serves every batch and length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, UnknownLoc, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 
@@ -26,8 +26,7 @@ from .linear import Linear, emit_linear
 from .plan import shape_of_kernel
 from .regions import assign_regions
 from .rows import Embedding, Heads, emit_embedding, emit_heads
-from .search import Plan, Tile, search
-from .shapes import Kernel
+from .search import Tile, search
 
 __all__ = ["TilePass"]
 
@@ -41,8 +40,8 @@ class TilePass(ModulePass):
     machine: str = "tw-1"
     """Name of a machine, or the path of its description."""
     kv_block: int | None = None
-    """Positions that attention treats at once, a power of two; it decides the bits of the result. By
-    default the fastest that fits."""
+    """Positions that attention treats at once, a power of two; it decides the bits of the result.
+    By default the fastest that fits."""
     most_kv_block: int = 1 << 8
     """The largest KV block to try."""
 
@@ -56,31 +55,30 @@ class TilePass(ModulePass):
         tables = tables_of(op)
         regions = assign_regions(function.body.block, policy, extents)
         around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
-        kernels: dict[FusedOp, Description] = {}
-        shapes: list[Kernel] = []
-        for kernel, repeats in _kernels(function.body.block, 1):
-            described = describe(kernel, around)
-            kernels[kernel] = described
-            label = kernel.label.data
-            shapes.append(
-                shape_of_kernel(
-                    label,
-                    described,
-                    policy,
-                    extents,
-                    repeats,
-                    self.kv_block,
-                    self.most_kv_block,
-                )
+        found = list(_kernels(function.body.block, 1))
+        described = [describe(kernel, around) for kernel, _ in found]
+        shapes = [
+            shape_of_kernel(
+                kernel.label.data,
+                description,
+                policy,
+                extents,
+                repeats,
+                self.kv_block,
+                self.most_kv_block,
             )
+            for (kernel, repeats), description in zip(found, described, strict=True)
+        ]
         plan = search(machine, shapes)
         for name, type_ in regions.types.items():
             declared = GlobalOp("scratch", name, type_)
             op.body.block.insert_op_before(declared, function)
-        _record_kv_block(op, kernels, plan)
+        _record_kv_block(op, zip(described, plan.tiles, strict=True))
         body = Block()
         emitter = Emitter(body, function.location)
-        _emit(emitter, function.body.block, kernels, plan, [])
+        kernels = (kernel for kernel, _ in found)
+        chosen = dict(zip(kernels, zip(described, plan.tiles, strict=True), strict=True))
+        _emit(emitter, function.body.block, chosen, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())
         function.detach_region(function.body)
@@ -130,13 +128,9 @@ def _trips(loop: scf.ForOp) -> int:
     return bounds[1]
 
 
-def _record_kv_block(module: ModuleOp, kernels: dict[FusedOp, Description], plan: Plan) -> None:
+def _record_kv_block(module: ModuleOp, chosen: Iterable[tuple[Description, Tile]]) -> None:
     """Note the choice that decides bits where every later level and the image can read it."""
-    blocks = {
-        plan.tiles[kernel.label.data].depth
-        for kernel, described in kernels.items()
-        if isinstance(described, Attention)
-    }
+    blocks = {size.depth for kernel, size in chosen if isinstance(kernel, Attention)}
     if len(blocks) > 1:
         raise PassError(
             f"attention kernels with KV blocks {sorted(blocks)}; wanted one: set kv-block"
@@ -148,8 +142,7 @@ def _record_kv_block(module: ModuleOp, kernels: dict[FusedOp, Description], plan
 def _emit(
     e: Emitter,
     block: Block,
-    kernels: dict[FusedOp, Description],
-    plan: Plan,
+    chosen: Mapping[FusedOp, tuple[Description, Tile]],
     layer: list[Index],
 ) -> None:
     """Write the kernels of a block in order; loops of layers stay loops."""
@@ -157,11 +150,11 @@ def _emit(
         match op:
             case FusedOp():
                 e.location = op.location
-                _emit_kernel(e, kernels[op], plan.tiles[op.label.data], layer)
+                _emit_kernel(e, *chosen[op], layer)
             case scf.ForOp():
                 e.location = op.location
                 with e.loop(_trips(op), "l") as counter:
-                    _emit(e, op.body.block, kernels, plan, [counter])
+                    _emit(e, op.body.block, chosen, [counter])
                     e.location = op.location
             case WeightOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
                 pass

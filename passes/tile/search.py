@@ -1,13 +1,15 @@
 """The tiling search: shapes and machine in, a tile for every kernel out. It sees no IR.
 
-All kernels share the scratchpad through rings named by role, so a plan is judged whole: the largest
-slot of each ring, times its least number of slots, plus the largest local part. Candidates share two
-limits, one for every slot but the weights' and one for the weights'; each kernel takes the fastest
-tile within them.
+All kernels share the scratchpad through rings named by role, so a plan is judged whole: the
+largest slot of each ring, times its least number of slots, plus the largest local part. Candidates
+share three limits: one for the weights' slots, one for all other slots, one for accumulators; each
+kernel takes the fastest tile within them. The limits to try are the sizes that slots have; they do
+not depend on the machine's memories, so that a larger one is never predicted to be slower.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
@@ -32,9 +34,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Plan:
-    """A tile for each label, with what the whole program then needs and takes."""
+    """A tile for each kernel, in their order, and what the whole program then needs and takes."""
 
-    tiles: Mapping[str, Tile]
+    tiles: Sequence[Tile]
     spm_bytes: int
     acc_bytes: int
     picoseconds: int
@@ -45,6 +47,18 @@ class _Option:
     tile: Tile
     footprint: Footprint
     picoseconds: int
+    slots: tuple[int, int, int]
+    """Bytes of the largest slot: of weights, of another ring in the scratchpad, of accumulators."""
+
+    @property
+    def bytes(self) -> int:
+        """Scratchpad that the kernel alone needs, a slot a ring."""
+        return sum(self.footprint.spm.values()) + self.footprint.local
+
+    def within(self, limits: tuple[int, int, int]) -> bool:
+        """Whether each slot is within its limit."""
+        mine = self.slots
+        return mine[0] <= limits[0] and mine[1] <= limits[1] and mine[2] <= limits[2]
 
 
 def aligned(machine: Machine, nbytes: int) -> int:
@@ -69,44 +83,73 @@ def needs(machine: Machine, footprints: Sequence[Footprint]) -> tuple[int, int]:
     return rings(spm) + local + 12 * machine.alignment, rings(acc)
 
 
+def _option(machine: Machine, kernel: Kernel, tile: Tile) -> _Option:
+    footprint = kernel.footprint(tile.rows, tile.depth)
+    others = (nbytes for ring, nbytes in footprint.spm.items() if ring != "weights")
+    slots = (
+        footprint.spm.get("weights", 0),
+        max(others, default=0),
+        max(footprint.acc.values(), default=0),
+    )
+    return _Option(tile, footprint, kernel.picoseconds(machine, tile.rows, tile.depth), slots)
+
+
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
-    return [
-        _Option(
-            Tile(rows, depth),
-            kernel.footprint(rows, depth),
-            kernel.picoseconds(machine, rows, depth),
-        )
+    """Every tile, fastest first, then by scratchpad."""
+    every = [
+        _option(machine, kernel, Tile(rows, depth))
         for rows in powers_of_two(kernel.most_rows)
         for depth in kernel.depths()
     ]
+    return sorted(every, key=lambda o: (o.picoseconds, sum(o.footprint.spm.values())))
 
 
-def _within(option: _Option, slot: int, weights: int, acc: int) -> bool:
-    return all(
-        nbytes <= (weights if ring == "weights" else slot)
-        for ring, nbytes in option.footprint.spm.items()
-    ) and all(nbytes <= acc for nbytes in option.footprint.acc.values())
+def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
+    """Those that are the first within some limits, in their order."""
+    kept: list[_Option] = []
+    for option in options:
+        if not any(faster.within(option.slots) for faster in kept):
+            kept.append(option)
+    return kept
 
 
-def _pick(options: Sequence[_Option], slot: int, weights: int, acc: int) -> _Option | None:
-    fitting = [o for o in options if _within(o, slot, weights, acc)]
-    return min(fitting, key=lambda o: (o.picoseconds, sum(o.footprint.spm.values())), default=None)
+def _candidates(options: Sequence[Sequence[_Option]]) -> Iterator[Sequence[_Option]]:
+    """Each distinct choice that some limits lead to, and the smallest tiles."""
+    yield _smallest(options)
+    kernels = [_worthwhile(of_kernel) for of_kernel in options]
+    slots = [option.slots for kernel in kernels for option in kernel]
+    weights, others, sums = (sorted({s[i] for s in slots}, reverse=True) for i in range(3))
+    seen: set[tuple[Tile, ...]] = set()
+    for limits in product(weights, others, sums):
+        fastest = [next((o for o in kernel if o.within(limits)), None) for kernel in kernels]
+        picked = [option for option in fastest if option is not None]
+        key = tuple(option.tile for option in picked)
+        if len(picked) == len(kernels) and key not in seen:
+            seen.add(key)
+            yield picked
 
 
-def _refuse(machine: Machine, kernels: Sequence[Kernel], options: list[list[_Option]]) -> None:
-    """Raise DoesNotFitError: names the op with the largest least tile and the size that would do."""
-    least = [
-        min(o, key=lambda x: sum(x.footprint.spm.values()) + x.footprint.local) for o in options
-    ]
+def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
+    return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
+
+
+def _refuse(
+    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option]
+) -> DoesNotFitError:
+    """The error that names the op with the largest least tile and the size that would do."""
     spm, acc = needs(machine, [o.footprint for o in least])
-    sizes = [sum(o.footprint.spm.values()) + o.footprint.local for o in least]
+    if spm > machine.spm_bytes:
+        memory, have, want = "scratchpad", machine.spm_bytes, spm
+        sizes = [option.bytes for option in least]
+    else:
+        memory, have, want = "accumulators", machine.acc_bytes, acc
+        sizes = [sum(option.footprint.acc.values()) for option in least]
     worst = max(range(len(kernels)), key=lambda i: sizes[i])
-    short = "scratchpad" if spm > machine.spm_bytes else "accumulators"
-    have, want = (machine.spm_bytes, spm) if short == "scratchpad" else (machine.acc_bytes, acc)
-    raise DoesNotFitError(
-        f"{short} of machine {machine.name} too small: {have} bytes, and the smallest tiles of this "
-        f"program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for a tile "
-        f"of {least[worst].tile.rows} row). Use a machine with at least {want} bytes"
+    rows = least[worst].tile.rows
+    return DoesNotFitError(
+        f"{memory} of machine {machine.name} too small: {have} bytes, and the smallest tiles of "
+        f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
+        f"a tile of {rows} row). Use a machine with at least {want} bytes"
     )
 
 
@@ -117,23 +160,15 @@ def search(machine: Machine, kernels: Sequence[Kernel]) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
-    limits = [size for size in reversed(powers_of_two(machine.spm_bytes))]
-    for slot in limits:
-        for weights in (w for w in limits if 4 * w <= machine.spm_bytes):
-            for acc in (machine.acc_bytes // 4, machine.acc_bytes // 8, machine.acc_bytes // 12):
-                chosen = [_pick(o, slot, weights, acc) for o in options]
-                picked = [o for o in chosen if o is not None]
-                if len(picked) < len(chosen):
-                    continue
-                spm, accumulators = needs(machine, [o.footprint for o in picked])
-                if spm > machine.spm_bytes or accumulators > machine.acc_bytes:
-                    continue
-                time = sum(o.picoseconds for o in picked)
-                if best is None or (time, spm) < (best.picoseconds, best.spm_bytes):
-                    labels = (kernel.label for kernel in kernels)
-                    tiles = dict(zip(labels, (o.tile for o in picked), strict=True))
-                    best = Plan(tiles, spm, accumulators, time)
+    for picked in _candidates(options):
+        time = sum(option.picoseconds for option in picked)
+        if best is not None and time > best.picoseconds:
+            continue
+        spm, acc = needs(machine, [option.footprint for option in picked])
+        if spm > machine.spm_bytes or acc > machine.acc_bytes:
+            continue
+        if best is None or (time, spm) < (best.picoseconds, best.spm_bytes):
+            best = Plan([option.tile for option in picked], spm, acc, time)
     if best is None:
-        _refuse(machine, kernels, options)
-    assert best is not None
+        raise _refuse(machine, kernels, _smallest(options))
     return best

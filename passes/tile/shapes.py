@@ -92,7 +92,7 @@ class LinearShape:
 
     def footprint(self, rows: int, depth: int) -> Footprint:
         """Slots for a tile of `rows` rows and `depth` blocks of K."""
-        operand = rows * self.k * self.operand_bytes
+        operand = rows * self.blocks * self.block * self.operand_bytes
         spm = {
             "weights": depth * self.block_bytes,
             "out": rows * self.out_columns * self.out_bytes,
@@ -108,7 +108,7 @@ class LinearShape:
         return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
-        """Section 2 of the tiling page, order XN: rows resident, weights streamed once a row block."""
+        """The busiest engine's time: rows resident, weights streamed once a row block."""
         row_blocks = ceil_div(self.most_rows, rows)
         panels = ceil_div(self.n, self.panel)
         tiles = panels * ceil_div(self.blocks, depth)
@@ -167,7 +167,7 @@ class AttentionShape:
         )
 
     def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
-        """Section 4 of the tiling page without skew: S, softmax, PV and O one after another."""
+        """S, softmax, PV and O one after another, or the loads where they take longer."""
         lines = min(rows, self.most_rows) * self.group
         matrix = matmul_cycles(machine, lines, depth, self.head, self.phases)
         matrix += matmul_cycles(machine, lines, self.head, depth, self.phases)
