@@ -1,0 +1,61 @@
+// RUN: tilewright-opt %s -p 'size-rings{machine=tw-small weight-ring-bytes=4096}' --split-input-file | filecheck %s
+// Rings get their high-water mark, then twice that, then the ring of weights what it may hold.
+
+// Two slots of @pair are held at once; weights prefetch 4096 bytes and 2 slots.
+builtin.module {
+  tg.global weight @w : !lowbit.packed<32x32, q4_0, kn 32> from "w"
+  tg.global input @x : memref<4x32xf32, #tw.hbm>
+  // CHECK: stream.channel @pair from ld1 to [mxu, vpu] : 4 slots of 512
+  stream.channel @pair from ld1 to [mxu, vpu] : 1 slots of 512 in #tw.spm
+  // CHECK-NEXT: stream.channel @weights from ld to [mxu] : 10 slots of 576
+  stream.channel @weights from ld to [mxu] : 1 slots of 576 in #tw.spm
+  // CHECK-NEXT: stream.channel @s from mxu to [vpu] : 2 slots of 512
+  stream.channel @s from mxu to [vpu] : 1 slots of 512 in #tw.acc
+  func.func @work() {
+    %a0 = stream.acquire @pair on ld1 : memref<4x32xf32, #tw.spm>
+    tile.load @x[0, 0] [4, 32] to %a0 on ld1
+    stream.commit %a0
+    %b0 = stream.acquire @pair on ld1 : memref<4x32xf32, #tw.spm>
+    tile.load @x[0, 0] [4, 32] to %b0 on ld1
+    stream.commit %b0
+    %w0 = stream.acquire @weights on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+    tile.load @w[0, 0] [1] to %w0 on ld
+    stream.commit %w0
+    %a1 = stream.wait @pair on mxu : memref<4x32xf32, #tw.spm>
+    %w1 = stream.wait @weights on mxu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+    %s0 = stream.acquire @s on mxu : memref<4x32xf32, #tw.acc>
+    tile.matmul %a1, %w1 into %s0 on mxu
+    stream.commit %s0
+    stream.release %w1
+    stream.release %a1
+    %b1 = stream.wait @pair on mxu : memref<4x32xf32, #tw.spm>
+    stream.release %b1
+    %a2 = stream.wait @pair on vpu : memref<4x32xf32, #tw.spm>
+    %b2 = stream.wait @pair on vpu : memref<4x32xf32, #tw.spm>
+    %s1 = stream.wait @s on vpu : memref<4x32xf32, #tw.acc>
+    %t = tile.buffer on vpu : memref<4x32xf32, #tw.spm>
+    tile.vec id(%a2 + %s1) add %b2 to %t on vpu
+    stream.release %s1
+    stream.release %a2
+    stream.release %b2
+    func.return
+  }
+}
+
+// -----
+// The scratchpad has room for one slot and no more: the ring stays as it is.
+builtin.module {
+  tg.global input @x : memref<200x256xf32, #tw.hbm>
+  // CHECK: stream.channel @big from ld1 to [vpu] : 1 slots of 204800
+  stream.channel @big from ld1 to [vpu] : 1 slots of 204800 in #tw.spm
+  func.func @full() {
+    %a0 = stream.acquire @big on ld1 : memref<200x256xf32, #tw.spm>
+    tile.load @x[0, 0] [200, 256] to %a0 on ld1
+    stream.commit %a0
+    %a1 = stream.wait @big on vpu : memref<200x256xf32, #tw.spm>
+    %t = tile.buffer on vpu : memref<200x1xf32, #tw.spm>
+    tile.vec id(%a1) reduce sum to %t on vpu
+    stream.release %a1
+    func.return
+  }
+}
