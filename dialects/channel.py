@@ -171,9 +171,9 @@ class ChannelOp(TextOp):
         if self.slots.data < 1:
             raise VerifyException("a channel has at least 1 slot")
         extras = {
-            "slot": (self.slot_bytes is not None, self.space is not None, False, False),
+            "slot": (True, True, False, False),
             "token": (False, False, self.primed is not None, False),
-            "scalar": (False, False, False, self.maximum is not None),
+            "scalar": (False, False, False, True),
         }.get(self.kind.data)
         given = (self.slot_bytes, self.space, self.primed, self.maximum)
         if extras is None or tuple(g is not None for g in given) != extras:

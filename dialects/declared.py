@@ -11,16 +11,13 @@ from .tg import GlobalOp, ScalarOp, TableOp
 
 
 class Symbols:
-    """The declarations of a module by name. Raises VerifyException on a name given twice."""
+    """The declarations of a verified module by name, which are distinct."""
 
     def __init__(self, module: ModuleOp):
         self.by_name: dict[str, Operation] = {}
         for op in module.ops:
             name = op.properties.get("sym_name")
             if isinstance(name, StringAttr):
-                if name.data in self.by_name:
-                    first = self.by_name[name.data].name
-                    raise VerifyException(f"@{name.data} is declared twice: {first}, {op.name}")
                 self.by_name[name.data] = op
 
     def global_(self, name: str) -> GlobalOp:

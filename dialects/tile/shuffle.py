@@ -94,7 +94,9 @@ class SelectOp(BoundedOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        mask, a, b = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_operand)
+        mask, a, b = parser.parse_comma_separated_list(
+            parser.Delimiter.NONE, lambda: operand(parser)
+        )
         parser.parse_keyword("to")
         return cls(mask, a, b, operand(parser), *read_tail(parser))
 

@@ -22,15 +22,13 @@ from .instruction import (
     VtopkOp,
     VtrOp,
 )
+from .program import LoopOp, ProgramOp, RegionOp
 from .registers import check_program
 from .scalar import (
     AluOp,
     LdpOp,
     LiOp,
-    LoopOp,
     PopOp,
-    ProgramOp,
-    RegionOp,
     SyncOp,
 )
 from .types import ConstantAttr, Place, PlaceAttr, RegType, register_type

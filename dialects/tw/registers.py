@@ -8,7 +8,7 @@ from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from .instruction import InstructionOp
-from .scalar import LoopOp, ProgramOp
+from .program import LoopOp, ProgramOp
 from .types import RegType, register_type
 
 

@@ -11,7 +11,8 @@ from ..declared import Symbols
 from ..spaces import ACC
 from ..tg.declare import GlobalOp
 from .instruction import InstructionOp
-from .scalar import PopOp, ProgramOp, RegionOp, SyncOp
+from .program import ProgramOp, RegionOp
+from .scalar import PopOp, SyncOp
 from .types import Place
 
 PRODUCER_STEPS = ("acquire", "commit")
