@@ -88,7 +88,7 @@ def _check_index(name: str, symbols: Symbols) -> None:
 def _check_embed(op: EmbedOp, symbols: Symbols) -> None:
     _check_index(op.index_name, symbols)
     table = symbols.global_(op.global_name)
-    width = table.type.k if isinstance(table.type, PackedType) else table.shape[-1]
+    width = table.shape[-1 if is_memref(table.type) else -2]
     if isinstance(table.type, PackedType) and table.type.order.data != "nk":
         raise VerifyException(f"rows are taken from nk packings, not from {table.type}")
     if tensor_of(op.result).get_shape()[1] != width:

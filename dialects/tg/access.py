@@ -95,7 +95,8 @@ class WeightOp(TextOp):
 class EmbedOp(TextOp):
     """result[r, :] = @table[@index[r], :]: `%x = tg.embed @tok_embd, @tokens : T`.
 
-    The table is packed nk, or dense.
+    A tensor or a packed (nk) table has the shape of a weight, columns x rows; a memref rows x
+    columns.
     """
 
     name = "tg.embed"
