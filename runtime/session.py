@@ -31,9 +31,9 @@ Progress = Callable[[int, int], None]
 def open_emulators(image: Image, engine: str, order: str, checks: bool) -> dict[str, Emulator]:
     """An emulator for each entry, all on the same memories."""
     machine = Machine.from_dict(image.machine)
-    memories = Memories.of(image)
+    memories = Memories.from_image(image)
     return {
-        name: Emulator(program, machine, memories, engine=engine, order=order, checks=checks)
+        name: Emulator(program, machine, memories, engine, order, checks, image.opcodes)
         for name, program in image.entries.items()
     }
 
@@ -67,6 +67,8 @@ class Session:
         self.image = image
         self._emulators = open_emulators(image, engine, order, checks)
         self.shapes = {entry: StepShape.of(program) for entry, program in image.entries.items()}
+        self.executed: dict[str, int] = {}
+        """Instructions that each engine has executed in all launches of this session."""
         self._lengths = [0] * self.batch
 
     @staticmethod
@@ -176,10 +178,10 @@ class Session:
         emulator = self._emulators[entry]
         emulator.write("tokens", np.array(launch.packed, dtype=np.int32))
         emulator.write("logit_index", np.array(launch.logit_rows, dtype=np.int32))
-        emulator.run(launch.parameters())
-        shape = (len(launch.logit_rows), self.shapes[entry].vocabulary)
-        count = shape[0] * shape[1]
-        return emulator.read("logits", np.float32, count).reshape(shape)
+        for engine, count in emulator.run(launch.parameters()).items():
+            self.executed[engine] = self.executed.get(engine, 0) + count
+        rows = emulator.read("logits", np.float32).reshape(-1, self.shapes[entry].vocabulary)
+        return rows[: len(launch.logit_rows)].copy()
 
     @property
     def _largest(self) -> StepShape:

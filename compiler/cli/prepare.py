@@ -16,11 +16,11 @@ def warmup(as_json: Json = False) -> None:
     Examples:
       tilewright warmup
     """
-    from ...runtime.functional import warm_up
+    from ...runtime.functional.fast import compiled_run
 
     start = time.perf_counter()
     note("compiling the emulator ...")
-    warm_up()
+    compiled_run()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"seconds": seconds})
