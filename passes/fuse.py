@@ -5,7 +5,7 @@ attention and embedding stand alone; head-wise norms, rope and the KV append for
 Regions with one anchor and one result leave `tile` nothing to decide but sizes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -43,10 +43,10 @@ class FusePass(ModulePass):
         for block in list(_graph_blocks(op)):
             for matmul in [o for o in block.ops if isinstance(o, MatmulOp)]:
                 _enclose(block, _around(matmul), matmul)
-            heads = [o for o in block.ops if isinstance(o, HEADWISE)]
-            anchors = [o for o in heads if isinstance(o, KvAppendOp | RopeOp)]
-            if anchors:
-                _enclose(block, heads, anchors[-1])
+            for heads in _headwise(block):
+                anchors = [o for o in heads if isinstance(o, KvAppendOp | RopeOp)]
+                if anchors:
+                    _enclose(block, heads, anchors[-1])
             for alone in [o for o in block.ops if isinstance(o, AttentionOp | EmbedOp)]:
                 _enclose(block, [alone], alone)
 
@@ -57,6 +57,17 @@ def _graph_blocks(module: ModuleOp) -> Iterator[Block]:
         if not isinstance(op, FusedOp):
             for region in op.regions:
                 yield from region.blocks
+
+
+def _headwise(block: Block) -> list[list[Operation]]:
+    """The head-wise ops of a block; each attention ends a group."""
+    groups: list[list[Operation]] = [[]]
+    for op in block.ops:
+        if isinstance(op, HEADWISE):
+            groups[-1].append(op)
+        elif isinstance(op, AttentionOp):
+            groups.append([])
+    return groups
 
 
 def _around(matmul: MatmulOp) -> list[Operation]:
@@ -85,20 +96,21 @@ def _around(matmul: MatmulOp) -> list[Operation]:
 
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
-    """Whether an elementwise op reads the kernel, and nothing else made since its anchor."""
+    """Whether an elementwise op reads the kernel, and nothing that others made from it."""
     if not isinstance(op, ELEMENTWISE):
         return False
     inside = {result for member in kernel for result in member.results}
-    if not any(operand in inside for operand in op.operands):
+    others = [operand for operand in op.operands if operand not in inside]
+    return len(others) < len(op.operands) and not any(_depends(o, inside) for o in others)
+
+
+def _depends(value: SSAValue, made: Collection[SSAValue]) -> bool:
+    """Whether a value is computed from one of `made`, which are results of ops of its block."""
+    if value in made:
+        return True
+    if isinstance(value.owner, Block):
         return False
-    anchor = kernel[0]
-    return all(
-        operand in inside
-        or isinstance(operand.owner, WeightOp | Block)
-        or operand.owner.parent is not anchor.parent
-        or operand.owner.is_before_in_block(anchor)
-        for operand in op.operands
-    )
+    return any(_depends(read, made) for op in value.owner.walk() for read in op.operands)
 
 
 def _leaving(kernel: Sequence[Operation]) -> list[SSAValue]:

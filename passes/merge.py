@@ -4,9 +4,10 @@
                                                                 %q, %k = tg.split %qk [..]
 
 Biases merge with their weights. The merged parameter is a recipe: `concat` of the parts' recipes.
+Only parameters of one format merge, with a bias on all or on none, that nothing else reads.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import takewhile
 
 from xdsl.context import Context
@@ -77,18 +78,29 @@ class MergePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         known = globals_of(op)
+        readers = Counter(o.global_name for o in op.walk() if isinstance(o, WeightOp))
         for block in [b for o in op.walk() for r in o.regions for b in r.blocks]:
-            for matmuls in _groups(block):
+            for matmuls in _groups(block, readers):
                 _merge(known, matmuls)
 
 
-def _groups(block: Block) -> list[list[MatmulOp]]:
-    """Matmuls of a block by left operand and layer, those with a parameter on the right."""
-    found: defaultdict[tuple[SSAValue, SSAValue | None], list[MatmulOp]] = defaultdict(list)
+def _groups(block: Block, readers: Counter[str]) -> list[list[MatmulOp]]:
+    """Matmuls of a block by left operand, layer, and whether they have a bias; those with a
+    parameter on the right that has no other reader."""
+    found: defaultdict[tuple[SSAValue, SSAValue | None, bool], list[MatmulOp]] = defaultdict(list)
     for op in block.ops:
-        if isinstance(op, MatmulOp) and isinstance(op.w.owner, WeightOp):
-            found[op.a, op.w.owner.layer].append(op)
+        if isinstance(op, MatmulOp) and isinstance(weight := op.w.owner, WeightOp):
+            bias = _bias(op)
+            names = [weight.global_name, *([] if bias is None else [_read(bias.y).global_name])]
+            if all(readers[name] == 1 for name in names):
+                found[op.a, weight.layer, bias is not None].append(op)
     return [group for group in found.values() if len(group) > 1]
+
+
+def _read(value: SSAValue) -> WeightOp:
+    """The op that reads a parameter."""
+    assert isinstance(value.owner, WeightOp)
+    return value.owner
 
 
 def _bias(matmul: MatmulOp) -> BinaryOp | None:
@@ -102,9 +114,11 @@ def _bias(matmul: MatmulOp) -> BinaryOp | None:
 def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
     """Rewrite one group, if its parameters have one format."""
     reads = [matmul.w for matmul in matmuls]
-    weight = _joined(known, reads)
-    if weight is None:
+    adds = [bias for matmul in matmuls if (bias := _bias(matmul)) is not None]
+    added = [add.y for add in adds]
+    if not _joinable(known, reads) or (adds and not _joinable(known, added)):
         return
+    weight = _join(known, reads)
     first = matmuls[0]
     block = first.parent
     assert block is not None
@@ -113,34 +127,22 @@ def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
     block.insert_ops_before([weight, merged], first)
     value: SSAValue = merged.result
     olds: list[SSAValue] = [matmul.result for matmul in matmuls]
-    biases = [_bias(matmul) for matmul in matmuls]
-    adds = [bias for bias in biases if bias is not None]
-    if len(adds) == len(matmuls):
-        bias = _joined(known, [add.y for add in adds])
-        if bias is not None:
-            add = BinaryOp("add", value, bias.result)
-            add.location = joined_location(list[Operation](adds))
-            block.insert_ops_before([bias, add], first)
-            value = add.result
-            olds = [add.result for add in adds]
-            reads += [add.y for add in adds]
+    if adds:
+        bias = _join(known, added)
+        add = BinaryOp("add", value, bias.result)
+        add.location = joined_location(list[Operation](adds))
+        block.insert_ops_before([bias, add], first)
+        value = add.result
+        olds = [add.result for add in adds]
     split = SplitOp(value, [_columns(matmul) for matmul in matmuls])
     split.location = merged.location
     block.insert_op_before(split, first)
     for old, part in zip(olds, split.parts, strict=True):
         part.name_hint = old.name_hint
         old.replace_all_uses_with(part)
-    if olds[0] is not first.result:
-        for add in adds:
-            add.detach()
-            add.erase()
-    for matmul in matmuls:
-        matmul.detach()
-        matmul.erase()
-    for value in reads:
-        if value.first_use is None and isinstance(value.owner, WeightOp):
-            value.owner.detach()
-            value.owner.erase()
+    for old in (*adds, *matmuls, *(_read(value) for value in (*reads, *added))):
+        old.detach()
+        old.erase()
 
 
 def _columns(matmul: MatmulOp) -> int:
@@ -149,17 +151,25 @@ def _columns(matmul: MatmulOp) -> int:
     return matmul.result.type.get_shape()[1]
 
 
-def _joined(known: dict[str, GlobalOp], values: list[SSAValue]) -> WeightOp | None:
-    """Declare the parameters side by side; the op that reads them, or None if they do not match."""
-    reads = [value.owner for value in values]
-    weights = [read for read in reads if isinstance(read, WeightOp)]
+def _joinable(known: dict[str, GlobalOp], values: list[SSAValue]) -> bool:
+    """Whether parameters can stand side by side: their types match, and their layer is one."""
+    weights = [_read(value) for value in values]
+    return (
+        joined_type([known[weight.global_name].type for weight in weights]) is not None
+        and joined_type([value.type for value in values]) is not None
+        and len({weight.layer for weight in weights}) == 1
+    )
+
+
+def _join(known: dict[str, GlobalOp], values: list[SSAValue]) -> WeightOp:
+    """Declare joinable parameters side by side; the op that reads them."""
+    weights = [_read(value) for value in values]
     olds = [known[weight.global_name] for weight in weights]
     type_ = joined_type([old.type for old in olds])
     result = joined_type([value.type for value in values])
+    assert type_ is not None
+    assert result is not None
     recipes = [old.recipe.data for old in olds if old.recipe is not None]
-    layers = {weight.layer for weight in weights}
-    if type_ is None or result is None or len(recipes) < len(olds) or len(layers) > 1:
-        return None
     name = joined_name([old.global_name for old in olds])
     recipe = str(parse_recipe(f"concat({', '.join(recipes)})"))
     declared = GlobalOp(olds[0].role.data, name, type_, recipe)

@@ -17,6 +17,7 @@ from xdsl.passes import ModulePass
 from ...backend.machine import load_machine
 from ...dialects.tg import FusedOp, GlobalOp, OutputOp, WeightOp
 from ..located import PassError, located
+from ..names import Names, symbols
 from ..policy import policy_of
 from ..symbols import entry_function, globals_of, scalars_of, tables_of
 from .attention import Attention, emit_attention
@@ -24,7 +25,7 @@ from .emitter import Emitter, Index
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
 from .plan import shape_of_kernel
-from .regions import assign_regions
+from .regions import ROW_COUNTS, assign_regions
 from .rows import Embedding, Heads, emit_embedding, emit_heads
 from .search import Tile, search
 
@@ -53,7 +54,7 @@ class TilePass(ModulePass):
         policy = policy_of(op)
         extents = _extents(op)
         tables = tables_of(op)
-        regions = assign_regions(function.body.block, policy, extents)
+        regions = assign_regions(function.body.block, policy, extents, Names(symbols(op)))
         around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
         found = list(_kernels(function.body.block, 1))
         described = [describe(kernel, around) for kernel, _ in found]
@@ -88,7 +89,7 @@ class TilePass(ModulePass):
 def _extents(module: ModuleOp) -> dict[str, int]:
     """The most rows by launch parameter, and the longest context."""
     scalars, tables = scalars_of(module), tables_of(module)
-    for name in ("rows", "logit_rows"):
+    for name in ROW_COUNTS:
         if name not in scalars:
             raise PassError(f"the module has no launch parameter @{name}; declare it by tg.scalar")
     for name in ("row_start", "q_len", "kv_len"):
@@ -98,7 +99,7 @@ def _extents(module: ModuleOp) -> dict[str, int]:
             )
     caches = [g for g in globals_of(module).values() if g.role.data == "state"]
     context = max((g.shape[-2] for g in caches), default=1)
-    extents = {name: max(scalars[name].hi.data, 1) for name in ("rows", "logit_rows")}
+    extents = {name: max(scalars[name].hi.data, 1) for name in ROW_COUNTS}
     return extents | {"q_len": max(tables["q_len"].hi.data, 1), "context": context}
 
 

@@ -56,6 +56,12 @@ class Surroundings:
         assert isinstance(element, AnyFloat), f"@{name} holds rows of floats"
         return element
 
+    def region(self, value: SSAValue) -> str:
+        """The region of a tensor that another kernel made."""
+        if value not in self.regions.names:
+            raise unsupported(value.owner if isinstance(value.owner, Operation) else None)
+        return self.regions.names[value]
+
     def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
         """The packed type of a parameter."""
         type_ = self.globals[weight.global_name].type
@@ -84,7 +90,8 @@ def describe(kernel: FusedOp, around: Surroundings) -> Description:
             return _heads(kernel, ops, around)
 
 
-def _unsupported(op: Operation) -> PassError:
+def unsupported(op: Operation | None) -> PassError:
+    """The error for an op that no kernel takes."""
     return PassError(
         f"{located(op)}: no kernel takes it; wanted a matmul with norm and elementwise epilogue, "
         "attention, an embedding, or head-wise norm, rope and KV append"
@@ -94,14 +101,14 @@ def _unsupported(op: Operation) -> PassError:
 def _norm(op: RmsNormOp) -> Norm:
     gamma = op.gamma.owner
     if not isinstance(gamma, WeightOp):
-        raise _unsupported(op)
+        raise unsupported(op)
     return Norm(gamma.global_name, gamma.layer is not None, op.eps.value.data)
 
 
 def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attention:
     columns = tensor_of(op.q).get_shape()[1]
     output = around.regions.names[kernel.parts[0]]
-    query = around.regions.names[op.q]
+    query = around.region(op.q)
     return Attention(
         query=query,
         output=output,
@@ -123,9 +130,9 @@ def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Line
     anchor = next(op for op in ops if isinstance(op, MatmulOp))
     weight = anchor.w.owner
     if not isinstance(weight, WeightOp):
-        raise _unsupported(anchor)
+        raise unsupported(anchor)
     norm, index, source = None, None, anchor.a
-    if isinstance(source.owner, RmsNormOp):
+    if isinstance(source.owner, RmsNormOp) and source.owner.heads is None:
         norm, source = _norm(source.owner), source.owner.x
     count = "rows"
     if isinstance(source.owner, TakeOp):
@@ -135,7 +142,7 @@ def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Line
         output = last.global_name
     else:
         output = around.regions.names[kernel.parts[0]]
-    region = around.regions.names[source]
+    region = around.region(source)
     return Linear(
         source=region,
         source_element=around.element(region),
@@ -172,7 +179,7 @@ def _steps(anchor: MatmulOp, ops: Sequence[Operation], around: Surroundings) -> 
             case BinaryOp():
                 x, y = (op.y, op.x) if op.x not in numbers and op.op.data != "sub" else (op.x, op.y)
                 if x not in numbers:
-                    raise _unsupported(op)
+                    raise unsupported(op)
                 fn, value = op.op.data, numbers[x]
                 if y in numbers:
                     add(Step("binary", value, fn, other=numbers[y]), op.result)
@@ -183,9 +190,9 @@ def _steps(anchor: MatmulOp, ops: Sequence[Operation], around: Surroundings) -> 
                 elif y in around.regions.names:
                     add(Step("tensor", value, fn, around.regions.names[y]), op.result)
                 else:
-                    raise _unsupported(op)
+                    raise unsupported(op)
             case _:
-                raise _unsupported(op)
+                raise unsupported(op)
     return steps
 
 
@@ -202,7 +209,7 @@ def _heads(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> H
             case RmsNormOp() | RopeOp() | KvAppendOp():
                 pass
             case _:
-                raise _unsupported(op)
+                raise unsupported(op)
     parts: list[Part] = []
     appends = [op for op in ops if isinstance(op, KvAppendOp)]
     heads = max((op.heads.data for op in ops if isinstance(op, RopeOp)), default=1)
@@ -237,14 +244,11 @@ def _part(
             op.x,
         )
     if isinstance(op := value.owner, RmsNormOp):
-        if op.heads is not None:
-            heads = op.heads.data
-        norm, value = _norm(op), op.x
+        if op.heads is None or (rope is not None and op.heads.data != heads):
+            raise unsupported(op)
+        norm, heads, value = _norm(op), op.heads.data, op.x
     source, column = columns.get(value, (value, 0))
-    if source not in around.regions.names:
-        owner = source.owner
-        raise _unsupported(owner) if isinstance(owner, Operation) else PassError("a bare argument")
-    region = around.regions.names[source]
+    region = around.region(source)
     if around.element(region) != f32:
         raise PassError(f"@{region} holds {around.element(region)}; head-wise kernels read f32")
     name = output if output is not None else cache

@@ -2,31 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from re import sub
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import AnyFloat, MemRefType, TensorType, f32
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.spaces import HBM
-from ...dialects.tg import AttentionOp, BinaryOp, FusedOp, MatmulOp, SizesAttr
+from ...dialects.tg import AttentionOp, BinaryOp, FusedOp, MatmulOp, SizesAttr, TakeOp
 from ..located import PassError, located
+from ..names import Names
 from ..policy import Policy
+
+ROW_COUNTS = ("rows", "logit_rows")
+"""Launch parameters that count the rows of a tensor."""
 
 
 @dataclass
 class Regions:
     """Name of the region of every tensor that leaves a kernel, and the regions' types."""
 
+    symbols: Names
     names: dict[SSAValue, str] = field(default_factory=lambda: dict[SSAValue, str]())
     types: dict[str, MemRefType] = field(default_factory=lambda: dict[str, MemRefType]())
 
 
-def assign_regions(block: Block, policy: Policy, rows: Mapping[str, int]) -> Regions:
-    """Regions of all tensors of a function's body; `rows` gives the most rows by parameter name.
+def assign_regions(
+    block: Block, policy: Policy, rows: Mapping[str, int], symbols: Names
+) -> Regions:
+    """Regions of all tensors of a function's body; `rows` gives the most rows by parameter name,
+    `symbols` the names that are free.
 
     A loop's tensor stays in one region: the yielded tensor must come from an update in place.
     """
-    regions = Regions()
+    regions = Regions(symbols)
     _assign(block, policy, rows, regions)
     return regions
 
@@ -58,6 +67,11 @@ def _assign_loop(
                 f"{located(loop)}: a tensor that a loop of layers updates is read elsewhere; "
                 "give the loop a tensor of its own"
             )
+        if init not in regions.names:
+            raise PassError(
+                f"{located(loop)}: it begins with a tensor made by `{located(_owner(init))}`; "
+                "wanted one that a kernel makes: run fuse before tile"
+            )
         regions.names[argument] = regions.names[init]
     _assign(body, policy, rows, regions)
     last = body.last_op
@@ -78,6 +92,9 @@ def _owner(value: SSAValue) -> Operation | None:
 def _updated(kernel: FusedOp, regions: Regions) -> SSAValue | None:
     """The tensor from outside that the kernel's last op adds to, if nothing reads it later."""
     if len(kernel.parts) != 1 or not isinstance(last := kernel.yielded[0].owner, BinaryOp):
+        return None
+    if any(isinstance(op, TakeOp) for op in kernel.body.block.ops):
+        # Rows in another order: a block of rows would be overwritten before it is read.
         return None
     for operand in (last.x, last.y):
         outside = operand in regions.names and operand.type == kernel.parts[0].type
@@ -100,14 +117,20 @@ def _new(
 ) -> str:
     type_ = value.type
     assert isinstance(type_, TensorType)
-    assert isinstance(type_.encoding, SizesAttr)
-    base = kernel.label.data.rpartition(".")[2].replace("{l}", "layer") + "_out"
-    name = base
-    while name in regions.types:
-        name += "_"
-    count = rows[type_.encoding.names.data[0].data]
+    if not isinstance(type_.encoding, SizesAttr):
+        raise PassError(
+            f"{located(kernel)}: makes {type_}; wanted rows counted by a launch parameter, "
+            "#tg.sizes<@rows>"
+        )
+    size = type_.encoding.names.data[0].data
+    if size not in ROW_COUNTS:
+        raise PassError(
+            f"{located(kernel)}: rows are counted by @{size}, wanted {' or '.join(ROW_COUNTS)}"
+        )
+    label = kernel.label.data.rpartition(".")[2].replace("{l}", "layer")
+    name = regions.symbols.fresh(sub(r"\W", "_", label) + "_out")
     regions.types[name] = MemRefType(
-        element_of(value, policy), (count, type_.get_shape()[1]), memory_space=HBM
+        element_of(value, policy), (rows[size], type_.get_shape()[1]), memory_space=HBM
     )
     return name
 
