@@ -1,7 +1,7 @@
 """streamed → placed: an address for every global, ring and private buffer, `at 4096`.
 
-Main memory: weights, tables and state first, in order of declaration, so that all entries of an
-image have them at the same addresses; then what is the entry's own. On chip: rings, then private
+Main memory: weights and tables, then state, each in order of declaration, so that all entries of
+an image have them at the same addresses; then what is the entry's own. On chip: rings, then private
 buffers, which share bytes when one engine is done with one before it begins the next.
 """
 
@@ -20,8 +20,9 @@ from .located import PassError, located
 from .memory import SPACES, Resident, residents
 from .placement import Life, align, conflict_set, place
 
-SHARED_ROLES = ("weight", "table", "state")
-"""Roles of globals that all entries of an image see at one address."""
+ROLE_ORDER = {"weight": 0, "table": 0, "state": 1}
+"""What lies first in main memory: read-only bytes, then state, then what is the entry's own."""
+OWN = 2
 NAMED = 6
 """Most buffers that an error lists."""
 
@@ -40,7 +41,7 @@ def global_bytes(declaration: GlobalOp) -> int:
 def place_globals(module: ModuleOp, machine: Machine) -> None:
     """Addresses in main memory. Raises PassError when they do not fit."""
     declarations = [op for op in module.ops if isinstance(op, GlobalOp)]
-    declarations.sort(key=lambda g: g.role.data not in SHARED_ROLES)
+    declarations.sort(key=lambda g: ROLE_ORDER.get(g.role.data, OWN))
     at = 0
     for declaration in declarations:
         declaration.at = IntAttr(at)
