@@ -109,7 +109,7 @@ def packed_pair(
     if packing.order == "nk":
         row = offsets[-1]
         _inside(region, "row", row, count, packing.n)
-        if packed.columns != packing.k:
+        if -(-packed.columns // packing.spec.block) != packing.blocks:
             raise Mistake(f"rows of @{region.name} have K = {packing.k}, the slot {packed.columns}")
         unit = packing.row_bytes
         at += row * unit
