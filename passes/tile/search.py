@@ -98,8 +98,7 @@ def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     every = [
         _option(machine, kernel, Tile(rows, depth))
-        for rows in powers_of_two(kernel.most_rows)
-        for depth in kernel.depths()
+        for rows, depth in product(powers_of_two(kernel.most_rows), kernel.depths())
     ]
     return sorted(every, key=lambda o: (o.picoseconds, sum(o.footprint.spm.values())))
 
@@ -117,16 +116,26 @@ def _candidates(options: Sequence[Sequence[_Option]]) -> Iterator[Sequence[_Opti
     """Each distinct choice that some limits lead to, and the smallest tiles."""
     yield _smallest(options)
     kernels = [_worthwhile(of_kernel) for of_kernel in options]
-    slots = [option.slots for kernel in kernels for option in kernel]
-    weights, others, sums = (sorted({s[i] for s in slots}, reverse=True) for i in range(3))
     seen: set[tuple[Tile, ...]] = set()
-    for limits in product(weights, others, sums):
-        fastest = [next((o for o in kernel if o.within(limits)), None) for kernel in kernels]
-        picked = [option for option in fastest if option is not None]
-        key = tuple(option.tile for option in picked)
-        if len(picked) == len(kernels) and key not in seen:
-            seen.add(key)
-            yield picked
+    for light in _limited(kernels, 0):
+        for narrow in _limited(light, 1):
+            for low in _limited(narrow, 2):
+                picked = [kernel[0] for kernel in low]
+                key = tuple(option.tile for option in picked)
+                if key not in seen:
+                    seen.add(key)
+                    yield picked
+
+
+def _limited(
+    kernels: Sequence[Sequence[_Option]], axis: int
+) -> Iterator[Sequence[Sequence[_Option]]]:
+    """For each size that slots of this axis have: the options up to it, if each kernel has one."""
+    for limit in sorted({o.slots[axis] for kernel in kernels for o in kernel}, reverse=True):
+        within = [[o for o in kernel if o.slots[axis] <= limit] for kernel in kernels]
+        if not all(within):
+            return
+        yield within
 
 
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:

@@ -88,7 +88,8 @@ class LinearShape:
 
     def depths(self) -> tuple[int, ...]:
         """Blocks along K of one weight tile: even cuts of K only, so that no tile is short."""
-        return tuple(d for d in range(1, self.blocks + 1) if self.blocks % d == 0)
+        blocks = self.blocks
+        return tuple(d for d in range(1, blocks + 1) if blocks % d == 0)
 
     def footprint(self, rows: int, depth: int) -> Footprint:
         """Slots for a tile of `rows` rows and `depth` blocks of K."""
