@@ -36,7 +36,6 @@ def render_chat(
         if not isinstance(message.get("role"), str) or "content" not in message:
             raise ChatError(f"message {number} needs a role and a content")
     try:
-        jinja2 = importlib.import_module("jinja2")
         sandbox = importlib.import_module("jinja2.sandbox")
     except ImportError:
         raise ChatError("chat templates need the jinja2 package: pip install jinja2") from None
@@ -58,10 +57,11 @@ def render_chat(
                 **(special or {}),
             )
         )
-    except jinja2.TemplateError as error:
-        raise ChatError(f"the chat template fails: {error}") from None
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise ChatError(f"the chat template fails on these messages: {error!r}") from None
+    except ChatError:
+        raise
+    except Exception as error:  # a template is a program, so it may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ChatError(f"the chat template fails: {reason}") from None
 
 
 def _to_json(value: object, indent: int | None = None) -> str:

@@ -70,26 +70,34 @@ def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...
     """The modules of a file, verified, with symbols and recipes resolved. Raises GraphTextError."""
     try:
         outer = Parser(context(), path.read_text("utf-8"), str(path)).parse_module()
-        outer.verify()
     except (OSError, UnicodeDecodeError) as error:
         raise GraphTextError(f"{path}: cannot be read: {error}") from None
-    except (ParseError, VerifyException) as error:
-        raise GraphTextError(f"{path}: {_one_line(error)}") from None
+    except ParseError as error:
+        place = str(error).splitlines()[0]
+        raise GraphTextError(f"{place}: {_one_line(error.msg)}") from None
+    for op in outer.walk():
+        try:
+            op.verify(verify_nested_ops=False)
+        except VerifyException as error:
+            raise GraphTextError(f"{path}: {_at(op)}: {_one_line(str(error))}") from None
     inner = [op for op in outer.ops if isinstance(op, ModuleOp)]
     if inner and len(inner) != len(list(outer.ops)):
         raise GraphTextError(f"{path}: an outer module holds modules only")
     modules = inner or [outer]
-    for module in modules:
+    for module in inner:
         module.detach()
+    for module in modules:
         _check(path, module, checkpoint)
-    if len({_name(module) for module in modules}) != len(modules):
-        raise GraphTextError(f"{path}: two modules have one name")
     return tuple(modules)
 
 
-def _one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(line for line in lines if set(line) - set("^~ "))[:300]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def _at(op: Operation) -> str:
+    place = location_name(op)
+    return f"{op.name} at {place}" if place else op.name
 
 
 def _name(module: ModuleOp) -> str | None:
@@ -104,22 +112,16 @@ def _check(path: Path, module: ModuleOp, checkpoint: ArraysCheckpoint) -> None:
         raise GraphTextError(
             f'{path}: module @{_name(module)} names no policy: attributes {{tw.policy = "exact"}}'
         )
-    symbols: dict[str, Operation] = {}
+    symbols: set[str] = set()
     for op in module.ops:
         if isinstance(op, tg.GlobalOp | tg.ScalarOp | tg.TableOp):
-            if op.sym_name.data in symbols:
-                raise GraphTextError(f"{path}: @{op.sym_name.data} is declared twice")
-            symbols[op.sym_name.data] = op
+            symbols.add(op.sym_name.data)
             if isinstance(op, tg.GlobalOp) and op.recipe is not None:
                 _check_recipe(op.recipe.data, checkpoint)
     for op in module.walk():
         for name in _references(op):
             if name not in symbols:
-                place = location_name(op)
-                raise GraphTextError(
-                    f"{path}: {op.name}{f' at {place}' if place else ''} names @{name}, which is "
-                    "not declared"
-                )
+                raise GraphTextError(f"{path}: {_at(op)} names @{name}, which is not declared")
 
 
 def _references(op: Operation) -> list[str]:

@@ -1,6 +1,7 @@
 """The tensor interpreter op by op, against plain numpy; whole models are in e2e/test_frontends."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ from xdsl.parser import Parser
 from tilewright.backend.formats import ELEMENTS
 from tilewright.compiler.frontend.weights import WeightStore
 from tilewright.compiler.interp.tensor import BINARY, UNARY, TensorError, run_graph
-from tilewright.dialects import context
-from tilewright.dialects import tg
+from tilewright.dialects import context, tg
 
 Array = np.ndarray[Any, Any]
 RANDOM = np.random.default_rng(1)
@@ -55,7 +55,7 @@ def run(
 X = RANDOM.standard_normal((3, 8)).astype(np.float32)
 Y = RANDOM.standard_normal((3, 8)).astype(np.float32)
 
-EXACT: dict[str, Any] = {
+EXACT: dict[str, Callable[[float], float]] = {
     "neg": lambda x: -x,
     "abs": abs,
     "exp": math.exp,
