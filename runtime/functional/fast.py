@@ -1,0 +1,134 @@
+"""The compiled engine: tables for a program, and one call of a compiled function for a launch.
+
+numba is imported here and in the kernels only, when the first `FastEngine` is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...backend.errors import TilewrightError
+from . import layout as at
+from .faults import DEADLOCK_FAULT, KINDS, UNFINISHED_FAULT, FaultPoint
+from .loader import Loaded
+from .memories import Memories, aligned_zeros
+from .orders import Order
+from .rows import build_tables
+from .waiting import Blocked, deadlock_note
+
+INSTALL = "pip install numba"
+FAULT_WIDTH = 6
+
+
+class FastEngineError(TilewrightError):
+    """The compiled engine cannot be used here."""
+
+
+def kernel_sources(folder: Path) -> list[Path]:
+    """Every file whose text ends up in the compiled function, in a fixed order.
+
+    `folder` is that of this package: the kernels, the tables they read, the instruction set.
+    """
+    root = folder.parent.parent
+    own = [
+        *folder.glob("kernel_*.py"),
+        *(folder / f"{n}.py" for n in ("layout", "orders", "faults")),
+    ]
+    read = [root / "backend" / part for part in ("isa", "formats", "numerics")]
+    return sorted(own) + [path for part in read for path in sorted(part.glob("*.py"))]
+
+
+def kernel_digest(folder: Path) -> str:
+    """A digest of the kernels' sources: names the folder that the compiled function is kept in."""
+    digest = hashlib.sha256()
+    for path in kernel_sources(folder):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder(folder: Path) -> Path:
+    """Where the compiled function of these sources is kept (NUMBA_CACHE_DIR moves it)."""
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    if not base:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        base = Path(home) / "tilewright" / "kernels"
+    return Path(base) / kernel_digest(folder)
+
+
+@cache
+def compiled_run() -> Callable[..., int]:
+    """The compiled function, from the cache or built now (some seconds, once a machine).
+
+    Raises FastEngineError where numba is missing.
+    """
+    try:
+        config: Any = importlib.import_module("numba").config
+    except ImportError:
+        raise FastEngineError(
+            f"engine 'fast' needs numba, which is not installed: {INSTALL}, or use engine "
+            "'reference'"
+        ) from None
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder(Path(__file__).parent))
+    try:
+        kernel: Any = importlib.import_module(".kernel_run", __package__)
+    finally:
+        config.CACHE_DIR = before
+    return kernel.run
+
+
+class FastEngine:
+    """Runs the streams of all engines over `Memories` in one compiled call."""
+
+    def __init__(self, loaded: Loaded, memories: Memories, checks: bool = True) -> None:
+        self._run = compiled_run()
+        kernels: Any = importlib.import_module(".kernel_matmul", __package__)
+        vectors: Any = importlib.import_module(".kernel_vector", __package__)
+        self.loaded, self.memories, self.checks = loaded, memories, checks
+        self.tables = build_tables(loaded, memories)
+        room = kernels.scratch_bytes(1, self.tables.product) + vectors.VECTOR_BYTES
+        self.scratch = aligned_zeros(room)
+
+    def run(self, words: npt.NDArray[np.int64], order: Order) -> dict[str, int]:
+        """One launch; the instructions executed by each engine. Raises Fault."""
+        t, count = self.tables, len(self.loaded.engines)
+        engines = np.zeros((count, at.ENGINE_WIDTH), np.int64)
+        steps = np.repeat(t.channels[:, at.C_PRIMED : at.C_PRIMED + 1], 2, axis=1)
+        reads = np.zeros((len(t.channels), count, 2), np.int64)
+        fault = np.full(FAULT_WIDTH, -1, np.int64)
+        turns = np.array(order.sorted(self.loaded.engines), np.int64)
+        with np.errstate(all="ignore"):
+            code = self._run(
+                t.rows, t.starts, t.channels, t.consumers, t.regions, engines,
+                np.ascontiguousarray(steps), reads, np.ascontiguousarray(words, np.int64),
+                np.zeros((6, 16), np.int64), np.zeros((3, 5), np.int64), turns, order.quantum,
+                int(order.restart), order.seed, int(self.checks), self.scratch.ctypes.data, fault,
+            )  # fmt: skip
+        if code:
+            raise self.loaded.fault(self._point(int(code), engines, fault))
+        return {name: int(engines[i, at.EXECUTED]) for i, name in enumerate(self.loaded.engines)}
+
+    def _point(
+        self, code: int, engines: npt.NDArray[np.int64], fault: npt.NDArray[np.int64]
+    ) -> FaultPoint:
+        assert 0 < code <= len(KINDS), f"fault number {code}"
+        operand, channel, x, y, z, engine = map(int, fault)
+        if code == DEADLOCK_FAULT:
+            blocked = [Blocked(i, int(e[at.PC]), int(e[at.BEGUN])) for i, e in enumerate(engines)
+                       if not e[at.HALTED]]  # fmt: skip
+            return FaultPoint(code, -1, -1, note=deadlock_note(self.loaded, blocked))
+        if code == UNFINISHED_FAULT:
+            return FaultPoint(code, -1, -1, -1, channel, x, y)
+        pc = int(engines[engine, at.PC])
+        around = self.loaded.loop_counters(engine, pc)
+        counters = tuple(int(engines[engine, at.REGISTER + 16 + c]) for c in around)
+        return FaultPoint(code, engine, pc, operand, channel, x, y, z, counters)

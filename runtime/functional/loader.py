@@ -1,0 +1,72 @@
+"""A program as the engines see it: instructions decoded, loops paired, limits checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...backend.isa.codec import EncodingError, Ins, decode, loop_pairs
+from ...backend.isa.program import Program
+from ...backend.isa.table import DEFAULT_OPCODES
+from ...backend.machine import Machine
+from .faults import Fault, FaultPoint, fault_at
+from .limits import find_problem, table_problem
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A decoded program; lists are parallel to `engines`."""
+
+    program: Program
+    engines: tuple[str, ...]
+    """Engines that have a stream, in the machine's order."""
+    instructions: tuple[list[Ins], ...]
+    pairs: tuple[dict[int, int], ...]
+    """Index of each loop to that of its next, and back."""
+
+    def fault(self, point: FaultPoint) -> Fault:
+        """The Fault that `point` describes."""
+        if point.engine < 0:
+            return fault_at(self.program, "", None, point)
+        stream = self.instructions[point.engine]
+        ins = stream[point.pc] if 0 <= point.pc < len(stream) else None
+        return fault_at(self.program, self.engines[point.engine], ins, point)
+
+    def loop_counters(self, engine: int, pc: int) -> tuple[int, ...]:
+        """Numbers of the counters of the loops around an instruction, outermost first."""
+        stream = self.instructions[engine]
+        around = [start for start, end in self.pairs[engine].items() if start < pc <= end]
+        return tuple(stream[start].fields["counter"] for start in sorted(around))
+
+
+def load(
+    program: Program, machine: Machine, opcodes: Mapping[str, int] = DEFAULT_OPCODES
+) -> Loaded:
+    """Decode and check a program. Raises Fault where it breaks a limit, EncodingError for words."""
+    known = machine.engines()
+    for name in program.engines:
+        if name not in known:
+            raise Fault("operand", f"machine {machine.name} has no engine '{name}'")
+    reason = table_problem(program, {"spm": machine.spm_bytes, "acc": machine.acc_bytes})
+    if reason:
+        raise Fault("operand", reason)
+    engines = tuple(name for name in known if name in program.engines)
+    streams = tuple(_decoded(program, name, opcodes) for name in engines)
+    return Loaded(program, engines, streams, tuple(loop_pairs(stream) for stream in streams))
+
+
+def _decoded(program: Program, engine: str, opcodes: Mapping[str, int]) -> list[Ins]:
+    try:
+        stream = decode(program.engines[engine], opcodes)
+    except EncodingError as error:
+        raise EncodingError(f"engine {engine}: {error}") from None
+    halts = [pc for pc, ins in enumerate(stream) if ins.mnemonic == "halt"]
+    if halts != [len(stream) - 1]:
+        raise Fault("operand", f"halt stands at {halts}, wanted once, as the last word", engine)
+    for pc, ins in enumerate(stream):
+        reason = find_problem(program, engine, ins)
+        if reason:
+            locations = program.locations.get(engine, [])
+            location = locations[pc] if pc < len(locations) else ""
+            raise Fault("operand", reason, engine, pc, (), location)
+    return stream
