@@ -22,6 +22,7 @@ RAW_TYPES: dict[str, type[Any]] = {
 """How numpy holds the stored bits of an element."""
 
 Span = tuple[int, int]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Access:
         return [(self.offset + i * row + j * step, self.offset + i * row + j * step
                  + spec.block_bytes) for i in range(n) for j in range(blocks)]  # fmt: skip
 
-    def elements(self) -> npt.NDArray[Any]:
+    def elements(self) -> Array:
         """The stored elements of a plain view as a writable strided array."""
         dtype = np.dtype(RAW_TYPES[self.view.format])
         if 0 in self.shape:
@@ -134,7 +135,7 @@ class Access:
             codes = codes - np.repeat(other, spec.block, axis=0).astype(np.float32)
         return MatrixOperand(codes, spec.block, scales, minima)
 
-    def _headers_and_codes(self) -> tuple[Bytes, npt.NDArray[Any], Bytes]:
+    def _headers_and_codes(self) -> tuple[Array, Array, Array]:
         """Scales and minima or zeros [blocks, N] as stored, codes [K, N] one a byte."""
         spec = FORMATS[self.view.format]
         kn = self.view.order == "kn"

@@ -3,7 +3,7 @@
 Same names, same arguments, same bits; slow. Addresses and strides are bytes.
 """
 
-# pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
 # The twins follow the signatures of functions that have no type stubs.
 
 import ctypes

@@ -8,7 +8,7 @@ plain Python; they stand in when NUMBA_DISABLE_JIT is set.
 Addresses and strides are int64 bytes. The functions are generated once for each row count.
 """
 
-# pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false, reportPrivateImportUsage=false
 # numba and llvmlite have no type stubs.
 
 import numpy as np

@@ -5,6 +5,7 @@ Slow and plain; the compiled engine (`fast`) is tested to give the same bits and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,6 +75,10 @@ class ReferenceEngine:
         self.engines: list[EngineState] = []
         self.channels: list[ChannelState] = []
         self.words: list[int] = []
+        self._scalar: dict[str, Callable[[EngineState, Ins], bool]] = {
+            "li": self._li, "alu": self._alu, "ldp": self._ldp, "pop": self._pop,
+            "loop": self._loop, "next": self._next, "sync": self._sync, "halt": self._halt,
+        }  # fmt: skip
 
     def run(self, words: npt.NDArray[np.int64], order: Order) -> dict[str, int]:
         """One launch; the instructions executed by each engine. Raises Fault."""
@@ -127,9 +132,9 @@ class ReferenceEngine:
     def _step(self, engine: EngineState) -> bool:
         """Execute one instruction; False where it is blocked."""
         ins = self.loaded.instructions[engine.index][engine.pc]
-        scalar = _SCALAR.get(ins.mnemonic)
+        scalar = self._scalar.get(ins.mnemonic)
         if scalar is not None:
-            if not scalar(self, engine, ins):
+            if not scalar(engine, ins):
                 return False
         else:
             if not self._begin(engine, ins):
@@ -345,10 +350,3 @@ class ReferenceEngine:
                 self._fault_in(engine, HELD_FAULT, channel=number, x=held)
         engine.halted = True
         return True
-
-
-_SCALAR = {
-    "li": ReferenceEngine._li, "alu": ReferenceEngine._alu, "ldp": ReferenceEngine._ldp,
-    "pop": ReferenceEngine._pop, "loop": ReferenceEngine._loop, "next": ReferenceEngine._next,
-    "sync": ReferenceEngine._sync, "halt": ReferenceEngine._halt,
-}  # fmt: skip
