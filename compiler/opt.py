@@ -89,7 +89,7 @@ class Watch:
             raise
         if not self.print_all and self.dump is None:
             return
-        text = f"{module}\n"
+        text = str(module) + "\n"
         name = "input" if previous is None else previous.name
         if self.print_all and previous is not None:
             spec = previous.pipeline_pass_spec()

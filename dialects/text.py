@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import copysign, inf, isfinite
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from xdsl.dialects.builtin import (
@@ -118,14 +118,17 @@ def float_text(value: float) -> str:
 
 
 def to_f32(value: float) -> float:
-    """`value` rounded to float32."""
-    return struct.unpack("<f", struct.pack("<f", value))[0]
+    """`value` rounded to float32; infinite where float32 ends."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return copysign(inf, value)
 
 
 def float_attr(value: float | None) -> FloatAttr | None:
     """A float32 attribute, or None for None. Raises ValueError for what text cannot say."""
-    if value is not None and not isfinite(value):
-        raise ValueError(f"{value} is no finite number")
+    if value is not None and not isfinite(to_f32(value)):
+        raise ValueError(f"{value} is no finite float32")
     return None if value is None else FloatAttr(to_f32(value), f32)
 
 

@@ -1,0 +1,71 @@
+"""The driver: what it prints between passes, what it dumps, how it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from tilewright.compiler.opt import main
+
+PROGRAM = """
+func.func @f() {
+  %c0 = arith.constant 0 : index
+  func.return
+}
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "f.mlir"
+    path.write_text(PROGRAM)
+    return path
+
+
+def test_prints_the_ir_after_each_pass_or_that_it_changed_nothing(
+    program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(program), "-p", "dce,cse", "--print-ir-after-all"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("// IR after dce\nbuiltin.module {\n  func.func @f() {\n    func.return")
+    assert said.endswith("// IR after cse: changed nothing\n")
+
+
+def test_dumps_one_file_a_pass(program: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ir"
+    output = str(tmp_path / "out.mlir")
+    assert main([str(program), "-p", "dce,cse", "--dump-ir", str(folder), "-o", output]) == 0
+    names = [path.name for path in sorted(folder.iterdir())]
+    assert names == ["00-input.mlir", "01-dce.mlir", "02-cse.mlir"]
+    assert "arith.constant" in (folder / "00-input.mlir").read_text()
+    assert "arith.constant" not in (folder / "02-cse.mlir").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "message"),
+    [
+        ("%b = tile.buffer : foo", 1, "type expected"),
+        (
+            "%b = tile.buffer : memref<4xf32, #tw.hbm>",
+            1,
+            "tile.buffer: a buffer lives in #tw.spm or #tw.acc, not memref<4xf32, #tw.hbm>",
+        ),
+        ("%m = tg.get @m", 1, "tg.get: no launch parameter is named @m"),
+    ],
+)
+def test_refuses_in_one_line(
+    text: str, status: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.mlir"
+    path.write_text(text)
+    assert main([str(path)]) == status
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.endswith(f"{message}\n")
+    assert said.count("\n") == 1
+
+
+def test_names_what_it_cannot_do(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(program), "-p", "frobnicate"]) == 2
+    assert capsys.readouterr().err == "error: Unrecognized passes: ['frobnicate']\n"
+    assert main([str(program.parent / "none.mlir")]) == 2
+    assert "No such file" in capsys.readouterr().err
