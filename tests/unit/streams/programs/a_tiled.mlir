@@ -1,7 +1,7 @@
 builtin.module attributes {tw.policy = "exact"} {
   tg.global input @x : memref<4x64xf32, #tw.hbm>
   tg.global output @y : memref<4x32xf32, #tw.hbm>
-  tg.global weight @ffn_gate_up : !lowbit.packed<64x64, q4_0, kn 32> from "blk.{l}.ffn_gate_up"
+  tg.global weight @ffn_gate_up : !lowbit.packed<64x64, q4_0, kn 32> from "'ffn_gate_up'"
   tg.scalar @m : 1 to 4
   func.func @ffn() {
     %c0 = arith.constant 0 : index

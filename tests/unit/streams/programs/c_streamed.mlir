@@ -1,10 +1,10 @@
 builtin.module attributes {tw.policy = "exact"} {
   tg.global input @x : memref<3x64xf32, #tw.hbm>
   tg.global output @y : memref<3x64xf32, #tw.hbm>
-  tg.global weight @qkv : !lowbit.packed<2x64x256, q4_0, kn 32> from "blk.{l}.qkv"
-  tg.global weight @attn_out : !lowbit.packed<2x128x64, q4_0, kn 32> from "blk.{l}.attn_out"
-  tg.global weight @ffn_gate_up : !lowbit.packed<2x64x64, q4_0, kn 32> from "blk.{l}.ffn_gate_up"
-  tg.global weight @ffn_down : !lowbit.packed<2x32x64, q4_0, kn 32> from "blk.{l}.ffn_down"
+  tg.global weight @qkv : !lowbit.packed<2x64x256, q4_0, kn 32> from "'blk.{l}.qkv'"
+  tg.global weight @attn_out : !lowbit.packed<2x128x64, q4_0, kn 32> from "'blk.{l}.attn_out'"
+  tg.global weight @ffn_gate_up : !lowbit.packed<2x64x64, q4_0, kn 32> from "'blk.{l}.ffn_gate_up'"
+  tg.global weight @ffn_down : !lowbit.packed<2x32x64, q4_0, kn 32> from "'blk.{l}.ffn_down'"
   tg.global state @k_cache : memref<2x2x40x32xf32, #tw.hbm>
   tg.global state @v_cache : memref<2x2x40x32xf32, #tw.hbm>
   tg.scalar @ctx : 0 to 37
