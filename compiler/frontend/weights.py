@@ -68,8 +68,10 @@ class WeightStore:
 
     def dense(self, declared: GlobalOp, layer: int = 0) -> NDArray[Any]:
         """One layer of a weight or table that is not packed, in its element type and shape
-        without the layer axis. A tensor of two axes is [K, N], the transpose of its rows."""
-        assert isinstance(declared.type, TensorType | MemRefType), "packed weights have blocks"
+        without the layer axis. A memref of two axes holds the rows as they are; a tensor is
+        [K, N], their transpose."""
+        transposed = isinstance(declared.type, TensorType)
+        assert transposed or isinstance(declared.type, MemRefType), "packed weights have blocks"
         name = str(cast(Any, declared).type.element_type)
         if is_table(_recipe(declared)):
             values = table_values(_recipe(declared)).astype(ELEMENTS[name])
@@ -77,10 +79,12 @@ class WeightStore:
         rows = dequantise(self._rows(declared, layer, "f32")).astype(ELEMENTS[name])
         layered = "{l}" in _recipe(declared)
         shape = declared.shape[1:] if layered else declared.shape
-        return _shaped(declared, rows.T if len(shape) == 2 else rows[:, 0], shape)
+        if len(shape) < 2:
+            return _shaped(declared, rows[:, 0], shape)
+        return _shaped(declared, rows.T if transposed else rows, shape)
 
     def values(self, declared: GlobalOp, layer: int = 0) -> NDArray[np.float32]:
-        """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector."""
+        """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector, a memref as it is."""
         if isinstance(declared.type, PackedType):
             return dequantise(self.blocks(declared, layer)).T
         return self.dense(declared, layer).astype(np.float32)
@@ -92,11 +96,12 @@ class WeightStore:
         if isinstance(declared.type, PackedType):
             found = dequantise(take_rows(self.blocks(declared), index))
         else:
-            found = self.dense(declared).astype(np.float32)[index]
+            table = self.dense(declared).astype(np.float32)
+            found = (table.T if isinstance(declared.type, TensorType) else table)[index]
         return np.where(inside[:, None], found, np.float32(0))
 
     def _count(self, declared: GlobalOp) -> int:
-        return declared.type.n if isinstance(declared.type, PackedType) else declared.shape[0]
+        return declared.shape[0 if isinstance(declared.type, MemRefType) else -1]
 
     def _rows(self, declared: GlobalOp, layer: int, format: str) -> Blocks:
         recipe = parse_recipe(_recipe(declared))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import Float32Type, MemRefType
+from xdsl.dialects.builtin import Float32Type, MemRefType, TensorType
 
 from tilewright.backend.formats import Blocks, FormatError, dequantise, quantise
 from tilewright.compiler.frontend.weights import WeightError, WeightStore, convert
@@ -24,6 +24,16 @@ def test_matrices_are_transposed_rows() -> None:
     assert np.array_equal(STORE.values(packed("'a'", 64, 8)), A.T)
     both = STORE.values(packed("concat('a', 'b')", 64, 16))
     assert np.array_equal(both, np.concatenate([A, B]).T)
+
+
+def test_a_memref_holds_rows_and_a_tensor_their_transpose() -> None:
+    tensor = GlobalOp("weight", "t", TensorType(Float32Type(), (64, 8)), "'a'")
+    rows = GlobalOp("weight", "m", MemRefType(Float32Type(), (8, 64), memory_space=HBM), "'a'")
+    assert np.array_equal(STORE.values(tensor), A.T)
+    assert np.array_equal(STORE.values(rows), A)
+    for declared in (tensor, rows):
+        assert np.array_equal(STORE.picked(declared, np.array([7, 2]))[1], A[2])
+        assert not STORE.picked(declared, np.array([8])).any()
 
 
 def test_layers_and_vectors() -> None:

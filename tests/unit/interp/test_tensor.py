@@ -47,8 +47,7 @@ def run(
     ]
     module = Parser(context(), "\n".join(lines)).parse_module()
     module.verify()
-    # A matrix is the transpose of its checkpoint rows.
-    store = WeightStore.of_arrays({k: v.T for k, v in inputs.items()} | (weights or {}))
+    store = WeightStore.of_arrays(inputs | (weights or {}))
     return run_graph(module, store, {}, parameters or {})
 
 
