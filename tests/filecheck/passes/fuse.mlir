@@ -1,0 +1,147 @@
+// RUN: tilewright-opt %s -p fuse --split-input-file | filecheck %s
+// Graph ops become kernels, each around a matmul, an attention, an embedding or the heads of a layer.
+
+// A matmul takes the norm before it and the elementwise ops behind it, the residual too.
+// CHECK-LABEL: builtin.module @linear
+builtin.module @linear attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
+  tg.global weight @norm : memref<32xf32, #tw.hbm> from "'norm'"
+  tg.global weight @w : !lowbit.packed<32x32, q4_0, kn> from "'w'"
+  tg.global weight @b : memref<32xf32, #tw.hbm> from "'b'"
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  func.func @linear() {
+    // CHECK: %x = tg.fused "embd" : tensor<?x32xf32, #tg.sizes<@rows>> {
+    // CHECK-NEXT: tg.embed
+    // CHECK-NEXT: tg.yield
+    // CHECK-NEXT: }
+    %x = tg.embed @embd, @tokens : tensor<?x32xf32, #tg.sizes<@rows>> loc("embd")
+    // CHECK-NEXT: tg.fused "ffn" {
+    // CHECK-NEXT: tg.weight @norm
+    // CHECK-NEXT: [[N:%.*]] = tg.rmsnorm %x
+    // CHECK-NEXT: tg.weight @w
+    // CHECK-NEXT: [[Y:%.*]] = tg.matmul [[N]]
+    // CHECK-NEXT: tg.weight @b
+    // CHECK-NEXT: [[Z:%.*]] = tg.binary add [[Y]]
+    // CHECK-NEXT: [[A:%.*]] = tg.unary silu [[Z]]
+    // CHECK-NEXT: [[R:%.*]] = tg.binary add %x, [[A]]
+    // CHECK-NEXT: tg.output [[R]] to @y
+    // CHECK-NEXT: tg.yield
+    // CHECK-NEXT: }
+    // CHECK-NEXT: func.return
+    %g = tg.weight @norm : tensor<32xf32>
+    %n = tg.rmsnorm %x, %g eps 1.0e-05 : tensor<?x32xf32, #tg.sizes<@rows>>
+    %w = tg.weight @w : tensor<32x32xf32>
+    %y = tg.matmul %n, %w : tensor<?x32xf32, #tg.sizes<@rows>> loc("ffn")
+    %b = tg.weight @b : tensor<32xf32>
+    %z = tg.binary add %y, %b : tensor<?x32xf32, #tg.sizes<@rows>>
+    %a = tg.unary silu %z : tensor<?x32xf32, #tg.sizes<@rows>>
+    %r = tg.binary add %x, %a : tensor<?x32xf32, #tg.sizes<@rows>>
+    tg.output %r to @y
+    func.return
+  }
+}
+
+// -----
+// Two matmuls of one norm, not merged: each has a norm of its own. The one computed first also has
+// the ops that combine them; the other's result is a tensor that it reads.
+// CHECK-LABEL: builtin.module @unmerged
+builtin.module @unmerged attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
+  tg.global weight @norm : memref<32xf32, #tw.hbm> from "'norm'"
+  tg.global weight @gate : !lowbit.packed<32x32, q4_0, kn> from "'gate'"
+  tg.global weight @up : !lowbit.packed<32x32, q8_0, kn> from "'up'"
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  func.func @unmerged() {
+    %x = tg.embed @embd, @tokens : tensor<?x32xf32, #tg.sizes<@rows>>
+    // CHECK: [[UP:%.*]] = tg.fused "up"
+    // CHECK: tg.rmsnorm %x
+    // CHECK: tg.weight @up
+    // CHECK: tg.yield
+    // CHECK: tg.fused "gate"
+    // CHECK: tg.rmsnorm %x
+    // CHECK: tg.weight @gate
+    // CHECK: [[A:%.*]] = tg.unary silu
+    // CHECK-NEXT: [[H:%.*]] = tg.binary mul [[A]], [[UP]]
+    // CHECK-NEXT: tg.output [[H]] to @y
+    %g = tg.weight @norm : tensor<32xf32>
+    %n = tg.rmsnorm %x, %g eps 1.0e-05 : tensor<?x32xf32, #tg.sizes<@rows>>
+    %w0 = tg.weight @gate : tensor<32x32xf32>
+    %y = tg.matmul %n, %w0 : tensor<?x32xf32, #tg.sizes<@rows>> loc("gate")
+    %w1 = tg.weight @up : tensor<32x32xf32>
+    %u = tg.matmul %n, %w1 : tensor<?x32xf32, #tg.sizes<@rows>> loc("up")
+    %a = tg.unary silu %y : tensor<?x32xf32, #tg.sizes<@rows>>
+    %h = tg.binary mul %a, %u : tensor<?x32xf32, #tg.sizes<@rows>>
+    tg.output %h to @y
+    func.return
+  }
+}
+
+// -----
+// Split, head-wise norm, rope and append are one kernel; q leaves it, k and v go to the caches.
+// CHECK-LABEL: builtin.module @heads
+builtin.module @heads attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<64x50, q8_0, nk> from "'embd'"
+  tg.global weight @q_norm : memref<16xf32, #tw.hbm> from "'q_norm'"
+  tg.global table @rope_cos : memref<8x8xf32, #tw.hbm> from "rope_cos(10000.0, 16, 8)"
+  tg.global table @rope_sin : memref<8x8xf32, #tw.hbm> from "rope_sin(10000.0, 16, 8)"
+  tg.global state @k_cache : memref<1x1x8x16xf32, #tw.hbm>
+  tg.global state @v_cache : memref<1x1x8x16xf32, #tw.hbm>
+  func.func @heads() {
+    %x = tg.embed @embd, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK: [[Q:%.*]] = tg.fused "append" : tensor<?x32xf32, #tg.sizes<@rows>> {
+    // CHECK-NEXT: tg.split %x [32, 16, 16]
+    // CHECK-NEXT: tg.weight @q_norm
+    // CHECK-NEXT: tg.rmsnorm {{.*}} heads 2
+    // CHECK-NEXT: [[IN:%.*]] = tg.rope
+    // CHECK-NEXT: tg.rope
+    // CHECK-NEXT: tg.kv_append
+    // CHECK-NEXT: tg.yield [[IN]]
+    // CHECK-NEXT: }
+    // CHECK-NEXT: tg.fused "attention" : tensor<?x32xf32, #tg.sizes<@rows>> {
+    // CHECK-NEXT: tg.attention [[Q]] cache
+    %q0, %k0, %v = tg.split %x [32, 16, 16]
+    %g = tg.weight @q_norm : tensor<16xf32>
+    %q1 = tg.rmsnorm %q0, %g eps 1.0e-05 heads 2 : tensor<?x32xf32, #tg.sizes<@rows>>
+    %q = tg.rope %q1, @rope_cos, @rope_sin heads 2 : tensor<?x32xf32, #tg.sizes<@rows>>
+    %k = tg.rope %k0, @rope_cos, @rope_sin heads 1 : tensor<?x16xf32, #tg.sizes<@rows>>
+    tg.kv_append %k, %v to @k_cache, @v_cache loc("append")
+    %o = tg.attention %q cache @k_cache, @v_cache heads 2 kv_heads 1 scale 0.25 : tensor<?x32xf32, #tg.sizes<@rows>> loc("attention")
+    %z = tg.unary relu %o : tensor<?x32xf32, #tg.sizes<@rows>>
+    func.return
+  }
+}
+
+// -----
+// Kernels stay as they are, and so does what no kernel takes.
+// CHECK-LABEL: builtin.module @kept
+builtin.module @kept attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  // CHECK: func.func @kept() {
+  func.func @kept() {
+    // CHECK-NEXT: %x = tg.fused "embd"
+    %x = tg.fused "embd" : tensor<?x32xf32, #tg.sizes<@rows>> {
+      // CHECK-NEXT: %e = tg.embed
+      %e = tg.embed @embd, @tokens : tensor<?x32xf32, #tg.sizes<@rows>>
+      // CHECK-NEXT: tg.yield %e
+      tg.yield %e
+    }
+    // CHECK-NEXT: }
+    // CHECK-NEXT: %a = tg.unary silu %x
+    %a = tg.unary silu %x : tensor<?x32xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: tg.output %a to @y
+    tg.output %a to @y
+    func.return
+  }
+}

@@ -1,0 +1,149 @@
+// RUN: tilewright-opt %s -p 'tile{machine=tw-small kv-block=4}' --split-input-file | filecheck %s
+// Kernels become loops over tiles of buffers; whole tensors become regions of hbm.
+
+// A matmul with norm, bias and activation: rows stay, K and panels are loops, the narrow last panel
+// stands behind the loop of full ones.
+// CHECK-LABEL: builtin.module @linear
+builtin.module @linear attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<64x50, q8_0, nk> from "'embd'"
+  tg.global weight @norm : memref<64xf32, #tw.hbm> from "'norm'"
+  tg.global weight @w : !lowbit.packed<64x80, q4_0, kn 32> from "'w'"
+  tg.global weight @b : memref<80xf32, #tw.hbm> from "'b'"
+  tg.global output @y : memref<4x80xf32, #tw.hbm>
+  // CHECK: tg.global scratch @embd_out : memref<4x64xf32, #tw.hbm>
+  func.func @linear() {
+    // CHECK: %picked = tile.buffer ring "picked" : memref<!lowbit.tile<4x64, q8_0, nk>, #tw.spm>
+    // CHECK-NEXT: tile.gather @embd[@tokens[%{{.*}}]] [%{{.*}}] to %picked
+    // CHECK: tile.store %{{.*}} to @embd_out
+    %x = tg.fused "embd" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %e = tg.embed @embd, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %e
+    }
+    // CHECK: %x = tile.buffer ring "rows" : memref<4x64xf32, #tw.spm>
+    // CHECK-NEXT: tile.load @embd_out
+    // CHECK: tile.vec id(%x) reduce sumsq to %scale
+    // CHECK-NEXT: tile.vec rsqrt(%scale * 0.015625 + 1.0e-05) to %scale
+    // CHECK-NEXT: tile.vec id(%x * %scale) mul %gamma to %a
+    // CHECK: scf.for %n =
+    // CHECK: %sums = tile.buffer ring "sums" : memref<4x32xf32, #tw.acc>
+    // CHECK-NEXT: scf.for %k =
+    // CHECK-NEXT: %w = tile.buffer ring "weights" : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+    // CHECK-NEXT: tile.load @w[%n, %k] [1] to %w
+    // CHECK: tile.matmul {{.*}}, %w into %sums rows
+    // CHECK: tile.load @b[{{.*}}] [32] to %b
+    // CHECK-NEXT: tile.vec id(%sums) add %b to %v
+    // CHECK-NEXT: tile.vec sigmoid(%v) mul %v to %out{{.*}} rows
+    // CHECK-NEXT: tile.store %out{{.*}} to @y[
+    // The last panel has 80 - 2 * 32 columns.
+    // CHECK: tile.buffer ring "sums" : memref<4x16xf32, #tw.acc>
+    // CHECK: tile.store {{.*}} to @y[{{.*}}, 64] [{{.*}}, 16]
+    tg.fused "linear" {
+      %g = tg.weight @norm : tensor<64xf32>
+      %n = tg.rmsnorm %x, %g eps 1.0e-05 : tensor<?x64xf32, #tg.sizes<@rows>>
+      %w = tg.weight @w : tensor<64x80xf32>
+      %y = tg.matmul %n, %w : tensor<?x80xf32, #tg.sizes<@rows>>
+      %b = tg.weight @b : tensor<80xf32>
+      %z = tg.binary add %y, %b : tensor<?x80xf32, #tg.sizes<@rows>>
+      %a = tg.unary silu %z : tensor<?x80xf32, #tg.sizes<@rows>>
+      tg.output %a to @y
+      tg.yield
+    }
+    func.return
+  }
+}
+
+// -----
+// A layer: rope and append, attention over KV blocks of the asked size, and a residual that is
+// updated where it stands, so that the loop over layers carries nothing.
+// CHECK-LABEL: builtin.module @layer
+// CHECK-SAME: tw.kv_block = 4 : i64
+builtin.module @layer attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 8
+  tg.scalar @logit_rows : 0 to 8
+  tg.table @row_start : 2 x 0 to 8
+  tg.table @q_len : 2 x 0 to 4
+  tg.table @kv_len : 2 x 0 to 15
+  tg.global input @tokens : memref<8xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<64x50, q8_0, nk> from "'embd'"
+  tg.global table @rope_cos : memref<16x16xf32, #tw.hbm> from "rope_cos(10000.0, 32, 16)"
+  tg.global table @rope_sin : memref<16x16xf32, #tw.hbm> from "rope_sin(10000.0, 32, 16)"
+  tg.global state @k_cache : memref<3x2x1x16x32xf32, #tw.hbm>
+  tg.global state @v_cache : memref<3x2x1x16x32xf32, #tw.hbm>
+  tg.global weight @qkv : !lowbit.packed<3x64x128, q4_0, kn 32> from "'qkv'"
+  tg.global weight @o : !lowbit.packed<3x64x64, q4_0, kn 32> from "'o'"
+  func.func @layer() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c3 = arith.constant 3 : index
+    %x0 = tg.fused "embd" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %e = tg.embed @embd, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %e
+    }
+    // CHECK: scf.for %l = %c0 to %c3 step %c1 {
+    %r = scf.for %l = %c0 to %c3 step %c1 iter_args(%x = %x0) -> (tensor<?x64xf32, #tg.sizes<@rows>>) {
+      // CHECK: tile.load @qkv[%l, %n{{.*}}, %k{{.*}}] [1]
+      %p = tg.fused "qkv" : tensor<?x128xf32, #tg.sizes<@rows>> {
+        %w = tg.weight @qkv[%l] : tensor<64x128xf32>
+        %y = tg.matmul %x, %w : tensor<?x128xf32, #tg.sizes<@rows>>
+        tg.yield %y
+      }
+      // A loop over sequences; the angles are those of the rows' positions.
+      // CHECK: scf.for %b = %c0 to %c2
+      // CHECK: %kv_len = tg.get @kv_len[%b]
+      // CHECK: [[LEN:%[0-9]+]] = arith.addi %kv_len
+      // CHECK: tile.load @rope_cos[[[LEN]], 0]
+      // CHECK: tile.store {{.*}} to @k_cache[%l, %b, 0, [[LEN]], 0] [1, 1, 1, {{.*}}, 32]
+      // CHECK: tile.store {{.*}} to @v_cache[%l, %b, 0, [[LEN]], 0]
+      %q = tg.fused "heads" : tensor<?x64xf32, #tg.sizes<@rows>> {
+        %q0, %k0, %v = tg.split %p [64, 32, 32]
+        %q1 = tg.rope %q0, @rope_cos, @rope_sin heads 2 : tensor<?x64xf32, #tg.sizes<@rows>>
+        %k = tg.rope %k0, @rope_cos, @rope_sin heads 1 : tensor<?x32xf32, #tg.sizes<@rows>>
+        tg.kv_append %k, %v to @k_cache, @v_cache[%l]
+        tg.yield %q1
+      }
+      // CHECK: %keys = tile.buffer ring "kv" : memref<4x32xf32, #tw.spm>
+      // CHECK: tile.matmul %{{.*}}, %keys transposed into %scores
+      // CHECK: tile.vec id(%{{.*}} * 0.25) band hi %{{.*}} step 1 axis 0 fill -1.0e+30 reduce max to %low
+      // CHECK: tile.vec exp(%{{.*}} * 0.25 + %new) band hi %{{.*}} step 1 axis 0 fill 0.0 to %{{.*}} reduce sum to %added
+      // CHECK: tile.matmul %p, %values into %pv
+      // CHECK: tile.vec id(%o * %total) to %{{.*}}
+      %o = tg.fused "attention" : tensor<?x64xf32, #tg.sizes<@rows>> {
+        %a = tg.attention %q cache @k_cache, @v_cache[%l] heads 2 kv_heads 1 scale 0.25 : tensor<?x64xf32, #tg.sizes<@rows>>
+        tg.yield %a
+      }
+      // CHECK: %r = tile.buffer ring "residual"
+      // CHECK-NEXT: tile.load @embd_out
+      // CHECK: tile.store {{.*}} to @embd_out
+      %z = tg.fused "o" : tensor<?x64xf32, #tg.sizes<@rows>> {
+        %w = tg.weight @o[%l] : tensor<64x64xf32>
+        %y = tg.matmul %o, %w : tensor<?x64xf32, #tg.sizes<@rows>>
+        %s = tg.binary add %x, %y : tensor<?x64xf32, #tg.sizes<@rows>>
+        tg.yield %s
+      }
+      scf.yield %z : tensor<?x64xf32, #tg.sizes<@rows>>
+    }
+    func.return
+  }
+}
+
+// -----
+// No kernels, nothing to do.
+// CHECK-LABEL: builtin.module @empty
+builtin.module @empty attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  // CHECK: func.func @empty() {
+  // CHECK-NEXT: func.return
+  func.func @empty() {
+    func.return
+  }
+}
