@@ -13,14 +13,15 @@ from reference_files import from_gguf
 from tilewright.backend.image import read_image
 from tilewright.compiler import compile_model
 from tilewright.compiler.fetch import find_model
-from tilewright.runtime import Session, Tokenizer
+from tilewright.runtime import Session
+from tilewright.runtime.tokenizer import Tokenizer
 
 TOLERANCE = 5e-5
 LONG = (
     "The history of computing is a history of memory. The first machines kept their numbers in "
     "relays and drums, and every program was a way of waiting for a drum to turn. Later machines "
     "kept them in cores and then in silicon, and the waiting became shorter, but never went away. "
-) * 5
+) * 6
 PROMPTS = {
     "question": "What is the capital of France?",
     "code": "def fibonacci(n):\n    if n < 2:\n        return n\n    return",
