@@ -10,6 +10,7 @@ recompiled for any length up to the maximum context. The compiler is never impor
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..backend.image import Image, read_image
 from ..backend.machine import Machine
-from .functional import Emulator, Memories
+from .functional import ENGINES, Emulator, Memories, find_order
 from .generate import generate_tokens
 from .launch import Launch, SessionError, StepShape, split_prompts
 from .sampling import Sampling
@@ -51,7 +52,8 @@ class Session:
     ) -> None:
         """Prepare the entries of an image, called `name` in errors.
 
-        Raises SessionError when it has no weights or lacks an entry that a language model needs.
+        Raises SessionError when it has no weights or lacks an entry that a language model needs,
+        and for an unknown engine; OrderError for an unknown order.
         """
         if not image.has_weights:
             raise SessionError(
@@ -65,7 +67,10 @@ class Session:
                 "no language model; compile one"
             )
         self.image = image
-        self._emulators = open_emulators(image, engine, order, checks)
+        if engine not in ENGINES:
+            raise SessionError(f"engine '{engine}' is unknown; use {' or '.join(ENGINES)}")
+        find_order(order)
+        self._options = (engine, order, checks)
         self.shapes = {entry: StepShape.of(program) for entry, program in image.entries.items()}
         self.executed: dict[str, int] = {}
         """Instructions that each engine has executed in all launches of this session."""
@@ -182,6 +187,11 @@ class Session:
             self.executed[engine] = self.executed.get(engine, 0) + count
         rows = emulator.read("logits", np.float32).reshape(-1, self.shapes[entry].vocabulary)
         return rows[: len(launch.logit_rows)].copy()
+
+    @cached_property
+    def _emulators(self) -> dict[str, Emulator]:
+        """Made by the first launch: what is refused before it need not wait for a compiler."""
+        return open_emulators(self.image, *self._options)
 
     @property
     def _largest(self) -> StepShape:

@@ -5,12 +5,14 @@ numbers seeded by all tokens up to it. So equal histories give equal logits, how
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tilewright.backend.errors import TilewrightError
 from tilewright.backend.image import Image
 from tilewright.backend.isa import Parameter, Program, Region
 from tilewright.runtime import session as module
@@ -230,6 +232,19 @@ def test_what_is_cached_counts(monkeypatch: pytest.MonkeyPatch, log: Log) -> Non
         session.decode(1)
     with pytest.raises(SessionError, match="cannot truncate sequence 0 to 21 positions: it holds"):
         session.truncate(21)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"engine": "slow"}, "engine 'slow' is unknown; use fast or reference"),
+        ({"order": "backwards"}, "order 'backwards' is unknown; use sequential, loads-earliest"),
+    ],
+)
+def test_unknown_options_are_refused_at_once(options: dict[str, str], text: str) -> None:
+    image = Image({}, "exact", {"prefill": program(1, 4, 4), "decode": program(1, 1, 1)})
+    with pytest.raises(TilewrightError, match=text):
+        Session(replace(image, has_weights=True), **options)  # pyright: ignore[reportArgumentType]
 
 
 def test_an_image_without_weights_is_refused_by_name() -> None:
