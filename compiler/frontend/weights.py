@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -23,6 +24,10 @@ from ...dialects.lowbit import PackedType
 from ...dialects.tg import GlobalOp
 from .checkpoint import Checkpoint
 from .tables import is_table, table_values
+
+
+CHANNEL_SCALE = re.compile(r"channel_scale\((.*)\)")
+"""A recipe of scales: those of i8 rows, one each; within, the recipe of the rows."""
 
 
 class WeightError(TilewrightError):
@@ -73,6 +78,11 @@ class WeightStore:
         transposed = isinstance(declared.type, TensorType)
         assert transposed or isinstance(declared.type, MemRefType), "packed weights have blocks"
         name = str(cast(Any, declared).type.element_type)
+        scaled = CHANNEL_SCALE.fullmatch(_recipe(declared))
+        if scaled is not None:
+            scales = self._recipe_rows(scaled[1], layer, "i8").channel_scale
+            assert scales is not None, "rows of i8 have a scale each"
+            return _shaped(declared, scales.astype(ELEMENTS[name]), declared.shape[-1:])
         if is_table(_recipe(declared)):
             values = table_values(_recipe(declared)).astype(ELEMENTS[name])
             return _shaped(declared, values, declared.shape)
@@ -84,9 +94,15 @@ class WeightStore:
         return _shaped(declared, rows.T if transposed else rows, shape)
 
     def values(self, declared: GlobalOp, layer: int = 0) -> NDArray[np.float32]:
-        """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector, a memref as it is."""
+        """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector, a memref as it is.
+
+        Where columns have a scale each, a matrix is its codes and the scales are a vector.
+        """
         if isinstance(declared.type, PackedType):
-            return dequantise(self.blocks(declared, layer)).T
+            blocks = self.blocks(declared, layer)
+            if blocks.spec.channel_scale:
+                return blocks.codes[:, : blocks.k].T.astype(np.float32)
+            return dequantise(blocks).T
         return self.dense(declared, layer).astype(np.float32)
 
     def picked(self, declared: GlobalOp, rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -104,8 +120,10 @@ class WeightStore:
         return declared.shape[0 if isinstance(declared.type, MemRefType) else -1]
 
     def _rows(self, declared: GlobalOp, layer: int, format: str) -> Blocks:
-        recipe = parse_recipe(_recipe(declared))
-        return recipe.blocks(layer, lambda name: convert(self._read(name), format))
+        return self._recipe_rows(_recipe(declared), layer, format)
+
+    def _recipe_rows(self, recipe: str, layer: int, format: str) -> Blocks:
+        return parse_recipe(recipe).blocks(layer, lambda name: convert(self._read(name), format))
 
 
 def convert(blocks: Blocks, format: str) -> Blocks:

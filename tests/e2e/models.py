@@ -268,6 +268,23 @@ def interleave_rotary(value: Array, heads: int) -> Array:
     return value[rows]
 
 
+def rope_factors(tiny: Tiny) -> Array:
+    """What GGUF files hold of llama 3's rope scaling: the divisor of each pair's frequency."""
+    s, factors = tiny.scaling, list[float]()
+    for pair in range(tiny.head_dim // 2):
+        wavelength = 2 * np.pi * tiny.theta ** (2 * pair / tiny.head_dim)
+        turns = s["original_max_position_embeddings"] / wavelength
+        if turns > s["high_freq_factor"]:
+            factors.append(1.0)
+        elif turns < s["low_freq_factor"]:
+            factors.append(s["factor"])
+        else:
+            span = s["high_freq_factor"] - s["low_freq_factor"]
+            smooth = (turns - s["low_freq_factor"]) / span
+            factors.append(1 / ((1 - smooth) / s["factor"] + smooth))
+    return np.array(factors, np.float32)
+
+
 def write_gguf(
     path: Path,
     tiny: Tiny,
@@ -290,8 +307,9 @@ def write_gguf(
     writer.add_value_length(tiny.head_dim)
     writer.add_layer_norm_rms_eps(tiny.eps)
     writer.add_rope_freq_base(tiny.theta)
-    if tiny.scaling:
-        assert tiny.scaling["rope_type"] == "linear", "other scalings are tensors in GGUF"
+    if tiny.scaling.get("rope_type") == "llama3":
+        writer.add_tensor("rope_freqs.weight", rope_factors(tiny))
+    elif tiny.scaling:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(tiny.scaling["factor"])
     for key, value in (keys or {}).items():

@@ -26,7 +26,7 @@ def from_huggingface(folder: Path) -> Reference:
         weights |= _safetensors(path)
     if raw.get("tie_word_embeddings"):
         weights.pop("lm_head.weight", None)
-    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    rope: dict[str, Any] = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
     config = ReferenceConfig(
         family=raw["model_type"],
         layers=raw["num_hidden_layers"],

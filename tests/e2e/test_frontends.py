@@ -1,4 +1,4 @@
-"""Front ends and tensor interpreter against the independent reference, on tiny models of each kind."""
+"""Front ends and tensor interpreter against the independent reference, on tiny models."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def test_gguf_types(kind: str, tmp_path: Path) -> None:
     compare(model, from_gguf(path))
 
 
-@pytest.mark.parametrize("name", ["llama untied", "llama linear rope", "mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    "name", ["llama untied", "llama linear rope", "llama 3 rope", "mistral", "qwen2", "qwen3"]
+)
 def test_gguf_families(name: str, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "m.gguf", TINIES[name], "Q8_0", tokenizer=None)
     compare(load_model(path), from_gguf(path))
@@ -166,6 +168,24 @@ def packed_digests(model: Model, vectors: bool) -> dict[str, str]:
                 digest.update(model.weights.dense(op, layer).astype(np.float32).tobytes())
         found[op.global_name] = digest.hexdigest()
     return found
+
+
+def test_llama_3_rope_is_the_same_in_both_forms(tmp_path: Path) -> None:
+    tiny = TINIES["llama 3 rope"]
+    one = from_huggingface(write_huggingface(tmp_path / "m", tiny))
+    compare(load_model(write_gguf(tmp_path / "m.gguf", tiny)), one)
+
+
+def test_tokenizers_are_the_same_in_both_forms(tmp_path: Path) -> None:
+    models = [
+        load_model(write_huggingface(tmp_path / "m", Tiny())),
+        load_model(write_gguf(tmp_path / "m.gguf", Tiny())),
+    ]
+    one, other = (Tokenizer(m.to_dict()) for m in (model.tokenizer() for model in models) if m)
+    for text in ("the world in 1234 hells", "<s>user\nhé 🙂</s>", "  a\t\n"):
+        assert one.encode(text) == other.encode(text)
+        assert one.decode(one.encode(text), special=True) == text
+    assert (one.bos, one.eos, one.chat_template) == (other.bos, other.eos, other.chat_template)
 
 
 class RaggedSteps:
@@ -228,14 +248,19 @@ def test_every_wrong_semantics_shows(tmp_path: Path) -> None:
             right, wrong = Cache(reference.config), Cache(reference.config)
             for ids in (IDS, [17], [300]):
                 wanted = reference.forward(ids, right)
-                error = max(error, float(np.abs(reference.planted(plant).forward(ids, wrong) - wanted).max()))
+                error = max(
+                    error,
+                    float(np.abs(reference.planted(plant).forward(ids, wrong) - wanted).max()),
+                )
                 deviation = max(1.0, float(wanted.std()))
             shown[plant] = max(shown.get(plant, 0.0), error / deviation)
     assert set(shown) == set(PLANTS)
     assert {plant: size for plant, size in shown.items() if not size > 5e-4} == {}
 
 
-@pytest.mark.skipif(find_model("smollm2") is None, reason="SmolLM2 is not in the cache: tilewright fetch")
+@pytest.mark.skipif(
+    find_model("smollm2") is None, reason="SmolLM2 is not in the cache: tilewright fetch"
+)
 def test_smollm2() -> None:
     """Three prompts as one ragged batch, and a step of decode on the interpreter's cache."""
     path = find_model("smollm2")
