@@ -28,6 +28,13 @@ def compile_command(
     kv_block: Annotated[
         int | None, typer.Option(help="Positions that attention treats at once (a power of two).")
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Format to quantise matmul weights to (q8_0, q4_0, i4_g64, i8, ...); by default "
+            "they stay as the checkpoint has them."
+        ),
+    ] = None,
     check_each_pass: Annotated[
         bool, typer.Option(help="Run the program before and after each pass and compare.")
     ] = False,
@@ -62,6 +69,7 @@ def compile_command(
             print_ir=print_ir_after_all,
             check_each_pass=check_each_pass,
             kv_block=kv_block,
+            weights=weights,
             progress=progress,
         )
     if as_json:
@@ -108,6 +116,7 @@ def run(
     import numpy as np
 
     from ...runtime.session import Session
+    from .engine import prepare_engine
     from .tokens import parse_ids, tokenizer_of
 
     session = Session.load(image, engine=engine, order=order, checks=checks)
@@ -115,6 +124,7 @@ def run(
         raise TilewrightError("--prompt and --ids are both given: give one of them")
     tokenizer = tokenizer_of(session.image) if prompt else None
     tokens = tokenizer.encode(prompt) if tokenizer else parse_ids(ids)
+    prepare_engine(engine)
     with progress_bar() as progress:
         logits = session.prefill(
             tokens, all_logits, lambda done, total: progress("prompt", done, total)

@@ -16,11 +16,10 @@ def warmup(as_json: Json = False) -> None:
     Examples:
       tilewright warmup
     """
-    from ...runtime.functional.fast import compiled_run
+    from .engine import compile_engine
 
     start = time.perf_counter()
-    note("compiling the emulator ...")
-    compiled_run()
+    compile_engine()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"seconds": seconds})
