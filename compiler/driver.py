@@ -79,10 +79,11 @@ def compile_entry(
     module: ModuleOp,
     machine: str,
     kv_block: int | None = None,
+    weights: str | None = None,
     after_pass: Sequence[AfterPass] = (),
 ) -> CompiledEntry:
     """Lower one graph-level module (in place) and encode it."""
-    options: dict[str, Any] = {"machine": machine, "kv_block": kv_block}
+    options: dict[str, Any] = {"machine": machine, "kv_block": kv_block, "weights": weights}
     runs = run_passes(module, passes_for(options), after_pass)
     program = encode_module(module, load_machine(machine))
     counts = {engine: len(words) for engine, words in program.engines.items()}
@@ -102,14 +103,15 @@ def compile_model(
     print_ir: bool = False,
     check_each_pass: bool = False,
     kv_block: int | None = None,
+    weights: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compile all entries of a model for a machine and write its image to `output`.
 
     `machine` is a name or a path; `max_context` counts positions of a sequence, `chunk` new
     positions of a sequence in one prefill launch. `dump_ir` is a folder that gets one of each
-    entry. A config alone gives an image without weights. Raises TilewrightError for whatever the
-    user can mend.
+    entry. `weights` is a format that the parameters of matmuls are quantised to. A config alone
+    gives an image without weights. Raises TilewrightError for whatever the user can mend.
     """
     start = perf_counter()
     tell = progress or _silent
@@ -126,7 +128,7 @@ def compile_model(
             from .check import PassChecker
 
             watchers.append(PassChecker(machine).after_pass)
-        compiled[shape.name] = compile_entry(module, machine, kv_block, watchers)
+        compiled[shape.name] = compile_entry(module, machine, kv_block, weights, watchers)
     program_seconds = perf_counter() - start
     image = _image(model, description, policy, compiled, shapes)
     declared = next(iter(compiled.values())).declared

@@ -11,7 +11,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
-from ..backend.formats.recipes import Call, parse_recipe
+from ..backend.formats.recipes import CHANNEL_SCALE, Call, parse_recipe
 from ..backend.machine import load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import BinaryOp, FusedOp, GlobalOp, MatmulOp, SplitOp, WeightOp
@@ -68,13 +68,17 @@ def _alternate(known: dict[str, GlobalOp], split: SplitOp, group: int) -> None:
 def _interleave(declared: GlobalOp, half: int, group: int) -> None:
     """Rewrite a recipe so that its first and second half alternate by `group` rows."""
     assert declared.recipe is not None, "a verified weight has a recipe"
-    recipe = parse_recipe(declared.recipe.data)
-    match recipe.root:
+    text = declared.recipe.data
+    scales = CHANNEL_SCALE.fullmatch(text)
+    alternating = _alternating(scales[1] if scales else text, half, group)
+    declared.recipe = StringAttr(f"channel_scale({alternating})" if scales else alternating)
+
+
+def _alternating(recipe: str, half: int, group: int) -> str:
+    match parse_recipe(recipe).root:
         case Call("concat", (first, second)):
             pass
         case whole:
-            first, second = (
-                Call("rows", (whole,), (0, half)),
-                Call("rows", (whole,), (half, 2 * half)),
-            )
-    declared.recipe = StringAttr(str(Call("interleave", (first, second), (group,))))
+            first = Call("rows", (whole,), (0, half))
+            second = Call("rows", (whole,), (half, 2 * half))
+    return str(Call("interleave", (first, second), (group,)))

@@ -4,10 +4,11 @@ from .blocks import Blocks, concat, dequantise, take_rows, zero_rows
 from .ggml import from_ggml_rows, to_ggml_rows
 from .packing import Packing, pack, pack_panels, unpack
 from .quantise import quantise
-from .recipes import Recipe, parse_recipe
+from .recipes import CHANNEL_SCALE, Recipe, parse_recipe
 from .table import ELEMENTS, FORMATS, Format, FormatError, find_format
 
 __all__ = [
+    "CHANNEL_SCALE",
     "ELEMENTS",
     "FORMATS",
     "Blocks",

@@ -13,9 +13,12 @@ requantised. `{l}` in a name is the layer. A vector is rows of one value. The fu
     interleave(r, s, group)    group rows of r, group rows of s, and so on; what remains at the
                                end likewise
     pad(r, n)                  rows of zeros at the end, up to n rows
+
+The scales of rows with one scale each are a vector: `channel_scale(r)`, around a whole recipe only.
 """
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +26,9 @@ import numpy as np
 
 from .blocks import Blocks, concat, take_rows, zero_rows
 from .table import Array, FormatError
+
+CHANNEL_SCALE = re.compile(r"channel_scale\((.*)\)", re.S)
+"""The recipe of a vector of scales, one for each `i8` row; within, the recipe of the rows."""
 
 PADDING = -1
 """Source number, and row, of a padding row in a row map."""

@@ -124,6 +124,7 @@ def run(
         raise TilewrightError("--prompt and --ids are both given: give one of them")
     tokenizer = tokenizer_of(session.image) if prompt else None
     tokens = tokenizer.encode(prompt) if tokenizer else parse_ids(ids)
+    session.check([tokens])
     prepare_engine(engine)
     with progress_bar() as progress:
         logits = session.prefill(

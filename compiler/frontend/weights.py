@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from xdsl.dialects.builtin import MemRefType, TensorType
 
 from ...backend.errors import TilewrightError
 from ...backend.formats import (
+    CHANNEL_SCALE,
     ELEMENTS,
     Blocks,
     dequantise,
@@ -24,10 +24,6 @@ from ...dialects.lowbit import PackedType
 from ...dialects.tg import GlobalOp
 from .checkpoint import Checkpoint
 from .tables import is_table, table_values
-
-
-CHANNEL_SCALE = re.compile(r"channel_scale\((.*)\)")
-"""A recipe of scales: those of i8 rows, one each; within, the recipe of the rows."""
 
 
 class WeightError(TilewrightError):
