@@ -12,7 +12,6 @@ from typing import Any
 from ..backend.image import Image
 from ..runtime.sampling import Sampling
 from ..runtime.session import Session
-from .cli.engine import prepare_engine
 from .cli.output import bytes_text, print_columns, progress_bar
 from .cli.streaming import stream
 from .cli.tokens import tokenizer_of
@@ -63,7 +62,6 @@ def run_demo(
                 progress=progress,
             )
         session = Session.load(target)
-        prepare_engine("fast")
         if not quiet:
             print_compilation(report)
             print_image(report, session.image, target.stat().st_size)

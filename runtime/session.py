@@ -70,7 +70,7 @@ class Session:
         if engine not in ENGINES:
             raise SessionError(f"engine '{engine}' is unknown; use {' or '.join(ENGINES)}")
         find_order(order)
-        self._options = (engine, order, checks)
+        self.engine, self._order, self._checks = engine, order, checks
         self.shapes = {entry: StepShape.of(program) for entry, program in image.entries.items()}
         self.executed: dict[str, int] = {}
         """Instructions that each engine has executed in all launches of this session."""
@@ -117,6 +117,27 @@ class Session:
         """Forget all sequences."""
         self._lengths = [0] * self.batch
 
+    def check(self, prompts: Sequence[Sequence[int]]) -> None:
+        """SessionError for prompts (one a sequence) that do not fit or make no sense."""
+        self._check_sequence(max(0, len(prompts) - 1))
+        if not any(prompts):
+            raise SessionError("the prompt is empty: give at least one token")
+        for sequence, prompt in enumerate(prompts):
+            for position, token in enumerate(prompt):
+                if not 0 <= token < self.vocabulary:
+                    raise SessionError(
+                        f"token id {token} at position {position} of sequence {sequence}: the "
+                        f"model has {self.vocabulary} tokens (0 to {self.vocabulary - 1})"
+                    )
+            held = self._lengths[sequence]
+            if held + len(prompt) > self.max_context:
+                after = f" after {held} that are cached" if held else ""
+                raise SessionError(
+                    f"{len(prompt)} tokens{after} do not fit sequence {sequence}: the image was "
+                    f"compiled for a context of {self.max_context}; compile with a larger "
+                    "--max-context or shorten the prompt"
+                )
+
     @overload
     def prefill(
         self, ids: Sequence[int], all_logits: bool = False, progress: Progress | None = None
@@ -141,7 +162,7 @@ class Session:
         of every new position with `all_logits`, float32 [tokens, vocabulary].
         """
         prompts, single = _prompts(ids)
-        self._check(prompts)
+        self.check(prompts)
         results = self._extend(prompts, "prefill", all_logits, progress)
         if not single:
             return results
@@ -160,7 +181,7 @@ class Session:
         if isinstance(ids, int | np.integer):
             return self.decode([int(ids)])[0]  # pyright: ignore[reportReturnType]
         prompts = [[] if token is None else [token] for token in ids]
-        self._check(prompts)
+        self.check(prompts)
         return self._extend(prompts, "decode", False, None)
 
     def generate(
@@ -175,7 +196,7 @@ class Session:
 
         Ends after `max_tokens`, before a token in `stop`, or when the context is full.
         """
-        self._check([list(ids)])
+        self.check([list(ids)])
         return generate_tokens(self, ids, max_tokens, sampling or Sampling(), stop, progress)
 
     def launch(self, entry: str, launch: Launch) -> Logits:
@@ -191,7 +212,7 @@ class Session:
     @cached_property
     def _emulators(self) -> dict[str, Emulator]:
         """Made by the first launch: what is refused before it need not wait for a compiler."""
-        return open_emulators(self.image, *self._options)
+        return open_emulators(self.image, self.engine, self._order, self._checks)
 
     @property
     def _largest(self) -> StepShape:
@@ -242,27 +263,6 @@ class Session:
                 f"sequence {sequence}: the image was compiled for a batch of {self.batch} "
                 f"(0 to {self.batch - 1}); compile with a larger --batch"
             )
-
-    def _check(self, prompts: list[list[int]]) -> None:
-        """SessionError on what would not fit or makes no sense, before anything runs."""
-        self._check_sequence(max(0, len(prompts) - 1))
-        if not any(prompts):
-            raise SessionError("the prompt is empty: give at least one token")
-        for sequence, prompt in enumerate(prompts):
-            for position, token in enumerate(prompt):
-                if not 0 <= token < self.vocabulary:
-                    raise SessionError(
-                        f"token id {token} at position {position} of sequence {sequence}: the "
-                        f"model has {self.vocabulary} tokens (0 to {self.vocabulary - 1})"
-                    )
-            held = self._lengths[sequence]
-            if held + len(prompt) > self.max_context:
-                after = f" after {held} that are cached" if held else ""
-                raise SessionError(
-                    f"{len(prompt)} tokens{after} do not fit sequence {sequence}: the image was "
-                    f"compiled for a context of {self.max_context}; compile with a larger "
-                    "--max-context or shorten the prompt"
-                )
 
 
 def _prompts(

@@ -9,6 +9,7 @@ from typing import Any
 from ...runtime.sampling import Sampling
 from ...runtime.session import Session
 from ...runtime.tokenizer import Tokenizer
+from .engine import prepare_engine
 from .output import progress_bar
 
 
@@ -51,6 +52,8 @@ def stream(
     write: Callable[[str], object],
 ) -> Generated:
     """Generate on sequence 0 and hand each piece of text to `write`; a bar shows the prompt."""
+    session.check([ids])
+    prepare_engine(session.engine)
     start = first = time.perf_counter()
     tokens: list[int] = []
     text: list[str] = []

@@ -50,7 +50,6 @@ def generate(
     """
     from ...runtime.sampling import Sampling
     from ...runtime.session import Session
-    from .engine import prepare_engine
     from .streaming import stream
     from .tokens import chat_prompt, tokenizer_of
 
@@ -60,7 +59,6 @@ def generate(
         session = Session.load(image, engine=engine, order=order, checks=checks)
         tokenizer = tokenizer_of(session.image)
         ids = chat_prompt(tokenizer, text, system) if chat else tokenizer.encode(text)
-        prepare_engine(engine)
         write = discard if as_json else show
         result = stream(session, tokenizer, ids, max_tokens, sampling, write)
     if as_json:

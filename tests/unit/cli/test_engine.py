@@ -12,7 +12,11 @@ def test_announced_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "kernels"
-    monkeypatch.setattr(fast, "cache_folder", lambda of: folder)
+
+    def cache_folder(of: Path) -> Path:
+        return folder
+
+    monkeypatch.setattr(fast, "cache_folder", cache_folder)
     monkeypatch.setattr(fast, "compiled_run", folder.mkdir)
     engine.prepare_engine("reference")
     assert capsys.readouterr().err == ""
