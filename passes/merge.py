@@ -80,20 +80,25 @@ class MergePass(ModulePass):
         known = globals_of(op)
         readers = Counter(o.global_name for o in op.walk() if isinstance(o, WeightOp))
         for block in [b for o in op.walk() for r in o.regions for b in r.blocks]:
-            for matmuls in _groups(block, readers):
+            for matmuls in _groups(block, known, readers):
                 _merge(known, matmuls)
 
 
-def _groups(block: Block, readers: Counter[str]) -> list[list[MatmulOp]]:
-    """Matmuls of a block by left operand, layer, and whether they have a bias; those with a
-    parameter on the right that has no other reader."""
-    found: defaultdict[tuple[SSAValue, SSAValue | None, bool], list[MatmulOp]] = defaultdict(list)
+def _groups(
+    block: Block, known: dict[str, GlobalOp], readers: Counter[str]
+) -> list[list[MatmulOp]]:
+    """Matmuls of a block that could be one: same left operand, layer and format of the parameter,
+    which nothing else reads; a bias on all or on none."""
+    found: defaultdict[tuple[SSAValue, SSAValue | None, str, bool], list[MatmulOp]]
+    found = defaultdict(list)
     for op in block.ops:
         if isinstance(op, MatmulOp) and isinstance(weight := op.w.owner, WeightOp):
             bias = _bias(op)
             names = [weight.global_name, *([] if bias is None else [_read(bias.y).global_name])]
+            type_ = known[weight.global_name].type
+            format = type_.format.data if isinstance(type_, PackedType) else ""
             if all(readers[name] == 1 for name in names):
-                found[op.a, weight.layer, bias is not None].append(op)
+                found[op.a, weight.layer, format, bias is not None].append(op)
     return [group for group in found.values() if len(group) > 1]
 
 

@@ -65,10 +65,11 @@ class Surroundings:
     def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
         """The packed type of a parameter."""
         type_ = self.globals[weight.global_name].type
-        if not isinstance(type_, PackedType):
+        bare = isinstance(type_, PackedType) and type_.order.data == "kn" and not type_.panel.data
+        if not isinstance(type_, PackedType) or bare:
             raise PassError(
-                f"{located(weight)}: @{weight.global_name} is {type_}; wanted a packed parameter: "
-                "run choose-formats and choose-panels first"
+                f"{located(weight)}: @{weight.global_name} is {type_}; wanted a packed parameter "
+                "with its panels: run choose-formats and choose-panels before tile"
             )
         return type_
 

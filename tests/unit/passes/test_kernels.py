@@ -1,0 +1,117 @@
+"""Kernels that tile does not have are refused by the op that stands in the way."""
+
+import pytest
+
+from tilewright.passes.located import PassError
+
+from .models import TO_TILE, apply, parse
+
+HEAD = """
+builtin.module @m attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
+  tg.global weight @w : !lowbit.packed<32x32, q4_0, kn> from "'w'"
+  tg.global weight @g : memref<16xf32, #tw.hbm> from "'g'"
+  tg.global weight @full : memref<32xf32, #tw.hbm> from "'full'"
+  tg.global table @cos : memref<8x8xf32, #tw.hbm> from "rope_cos(10000.0, 16, 8)"
+  tg.global table @sin : memref<8x8xf32, #tw.hbm> from "rope_sin(10000.0, 16, 8)"
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  func.func @m() {
+    %x = tg.embed @embd, @tokens : T loc("embd")
+    %w = tg.weight @w : tensor<32x32xf32>
+    %g = tg.weight @g : tensor<16xf32>
+    %full = tg.weight @full : tensor<32xf32>
+"""
+TAIL = """
+    func.return
+  }
+}
+"""
+
+
+def tile(body: str, passes: tuple[str, ...] = TO_TILE) -> None:
+    text = (HEAD + body + TAIL).replace(": T", ": tensor<?x32xf32, #tg.sizes<@rows>>")
+    apply(parse(text), *passes, machine="tw-small")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        # An elementwise op that follows no matmul.
+        ("%a = tg.unary silu %x : T loc('act')\n tg.output %a to @y", "tg.unary at act"),
+        # The same in front of a matmul.
+        (
+            "%a = tg.unary silu %x : T loc('act')\n"
+            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
+            "tg.unary at act",
+        ),
+        # A function that no epilogue has.
+        (
+            "%a = tg.matmul %x, %w : T\n %b = tg.unary exp %a : T loc('act')\ntg.output %b to @y",
+            "tg.unary at act",
+        ),
+        # A norm of heads straight before a matmul.
+        (
+            "%a = tg.rmsnorm %x, %g eps 1.0e-05 heads 2 : T loc('norm')\n"
+            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
+            "tg.rmsnorm at norm",
+        ),
+        # A norm over all heads before rope.
+        (
+            "%a = tg.rmsnorm %x, %full eps 1.0e-05 : T loc('norm')\n"
+            "%r = tg.rope %a, @cos, @sin heads 2 : T\n"
+            "%b = tg.matmul %r, %w : T loc('b')\n tg.output %b to @y",
+            "tg.rmsnorm at norm",
+        ),
+        # A norm behind rope.
+        (
+            "%r = tg.rope %x, @cos, @sin heads 2 : T loc('rope')\n"
+            "%a = tg.rmsnorm %r, %g eps 1.0e-05 heads 2 : T\n"
+            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
+            "tg.rope at rope",
+        ),
+    ],
+)
+def test_the_op_is_named(body: str, named: str) -> None:
+    with pytest.raises(PassError) as caught:
+        tile(body.replace("'", '"'))
+    assert str(caught.value).startswith(f"{named}: no kernel "), str(caught.value)
+
+
+def test_ops_outside_of_kernels_are_named() -> None:
+    with pytest.raises(PassError, match=r"^tg.embed at embd: no kernel holds it; run fuse before"):
+        tile("tg.output %x to @y", ("tile",))
+
+
+def test_a_parameter_without_panels_is_named() -> None:
+    body = '%a = tg.matmul %x, %w : T loc("a")\n tg.output %a to @y'
+    with pytest.raises(
+        PassError, match=r"tg.weight: @w is !lowbit.packed<32x32, q4_0, kn>.*choose-panels"
+    ):
+        tile(body, ("canonicalise", "fuse", "tile"))
+
+
+@pytest.mark.parametrize("name", ["rows", "row_start"])
+def test_a_missing_launch_parameter_is_named(name: str) -> None:
+    declared = {
+        "rows": "  tg.scalar @rows : 0 to 4\n",
+        "row_start": "  tg.table @row_start : 1 x 0 to 4\n",
+    }
+    text = (HEAD + "tg.output %x to @y" + TAIL).replace(
+        ": T", ": tensor<?x32xf32, #tg.sizes<@rows>>"
+    )
+    with pytest.raises(PassError, match=f"no launch parameters? @{name}; declare"):
+        apply(parse(text.replace(declared[name], "")), *TO_TILE, machine="tw-small")
+
+
+def test_an_unknown_policy_is_named() -> None:
+    text = (HEAD + "tg.output %x to @y" + TAIL).replace(
+        ": T", ": tensor<?x32xf32, #tg.sizes<@rows>>"
+    )
+    with pytest.raises(PassError, match=r"tw.policy: found 'fast', wanted exact, bf16"):
+        apply(parse(text.replace('"exact"', '"fast"')), "choose-formats")

@@ -1,0 +1,159 @@
+"""The tiling search on plain numbers: what it returns fits, and more memory is never slower."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tilewright.backend.machine import Machine, load_machine
+from tilewright.passes.tile.search import DoesNotFitError, Plan, needs, search
+from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
+
+SMALL = load_machine("tw-small")
+
+
+def linear(rows: int = 32, k: int = 256, n: int = 100, **changes: object) -> LinearShape:
+    shape = LinearShape(
+        label="linear",
+        most_rows=rows,
+        k=k,
+        n=n,
+        panel=32,
+        block=32,
+        block_bytes=576,
+        phases=3,
+        operand_bytes=4,
+        through_vector=True,
+        out_columns=32,
+        out_bytes=4,
+        residuals=1,
+        temporaries=1,
+        vector_steps=2,
+        repeats=2,
+    )
+    return replace(shape, **changes)
+
+
+def attention(rows: int = 16, context: int = 128, kv_block: int | None = None) -> AttentionShape:
+    return AttentionShape(
+        label="attention",
+        most_rows=rows,
+        batch=2,
+        context=context,
+        group=3,
+        kv_heads=2,
+        head=32,
+        operand_bytes=4,
+        kv_bytes=4,
+        out_bytes=4,
+        phases=9,
+        repeats=2,
+        kv_block=kv_block,
+        most_kv_block=256,
+    )
+
+
+def heads(rows: int = 16) -> RowsShape:
+    return RowsShape(
+        label="heads",
+        most_rows=rows,
+        batch=2,
+        in_bytes={"rows": 384, "angles": 128},
+        out_row_bytes=384,
+        local_row_bytes=512,
+        vector_bytes=128,
+        vector_columns=96,
+        repeats=2,
+    )
+
+
+def tiles(plan: Plan) -> list[tuple[int, int]]:
+    return [(tile.rows, tile.depth) for tile in plan.tiles]
+
+
+def check(machine: Machine, kernels: list[Kernel], plan: Plan) -> None:
+    """The plan is what it says, and fits."""
+    sizes = list(zip(kernels, plan.tiles, strict=True))
+    footprints = [kernel.footprint(tile.rows, tile.depth) for kernel, tile in sizes]
+    assert (plan.spm_bytes, plan.acc_bytes) == needs(machine, footprints)
+    assert plan.spm_bytes <= machine.spm_bytes
+    assert plan.acc_bytes <= machine.acc_bytes
+    assert plan.picoseconds == sum(
+        kernel.picoseconds(machine, tile.rows, tile.depth) for kernel, tile in sizes
+    )
+
+
+def test_a_tile_of_each_kernel_fits() -> None:
+    kernels: list[Kernel] = [linear(), attention(), heads()]
+    plan = search(SMALL, kernels)
+    check(SMALL, kernels, plan)
+    assert tiles(plan) == [(32, 1), (16, 128), (16, 1)]
+
+
+def test_a_larger_scratchpad_gets_larger_tiles() -> None:
+    kernels: list[Kernel] = [linear(k=2048)]
+    narrow = search(replace(SMALL, spm_bytes=1 << 17), kernels)
+    wide = search(replace(SMALL, spm_bytes=1 << 18), kernels)
+    assert tiles(narrow)[0][0] < tiles(wide)[0][0]
+    assert wide.picoseconds < narrow.picoseconds
+
+
+def test_the_asked_kv_block_is_kept() -> None:
+    assert tiles(search(SMALL, [attention(kv_block=8)]))[0][1] == 8
+
+
+def test_what_does_not_fit_is_named_with_the_size_that_would_do() -> None:
+    kernels: list[Kernel] = [heads(), linear(label="blk.{l}.ffn_down", k=8192)]
+    with pytest.raises(DoesNotFitError) as caught:
+        search(replace(SMALL, spm_bytes=1 << 15), kernels)
+    found = re.fullmatch(
+        r"scratchpad of machine tw-small too small: 32768 bytes, and the smallest tiles of this "
+        r"program need (\d+); `blk\.\{l\}\.ffn_down` needs most \(\d+ bytes for a tile of 1 row\)\."
+        r" Use a machine with at least (\d+) bytes",
+        str(caught.value),
+    )
+    assert found is not None, str(caught.value)
+    assert found[1] == found[2]
+    enough = int(found[1])
+    check(SMALL, kernels, search(replace(SMALL, spm_bytes=enough), kernels))
+    with pytest.raises(DoesNotFitError):
+        search(replace(SMALL, spm_bytes=enough - 1), kernels)
+
+
+def test_accumulators_too_small_are_named() -> None:
+    kernels: list[Kernel] = [linear(), attention(kv_block=64)]
+    with pytest.raises(DoesNotFitError, match="accumulators of machine tw-small") as caught:
+        search(replace(SMALL, acc_bytes=1024), kernels)
+    assert "`attention` needs most" in str(caught.value)
+    enough = int(str(caught.value).split()[-2])
+    search(replace(SMALL, acc_bytes=enough), kernels)
+
+
+sizes = st.integers(1, 12).map(lambda exponent: 1 << exponent)
+kernel_lists = st.lists(
+    st.one_of(
+        st.builds(linear, st.integers(1, 200), sizes, st.integers(1, 500)),
+        st.builds(attention, st.integers(1, 64), sizes),
+        st.builds(heads, st.integers(1, 64)),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=60)
+@given(kernel_lists, st.integers(6, 20), st.integers(10, 20), st.integers(1, 1 << 18))
+def test_random_machines(kernels: list[Kernel], spm: int, acc: int, more: int) -> None:
+    """A plan never needs more than the machine has; more scratchpad never predicts more time."""
+    machine = replace(SMALL, spm_bytes=1 << spm, acc_bytes=1 << acc)
+    try:
+        plan = search(machine, kernels)
+    except DoesNotFitError:
+        return
+    check(machine, kernels, plan)
+    larger = search(replace(machine, spm_bytes=machine.spm_bytes + more), kernels)
+    assert larger.picoseconds <= plan.picoseconds
+    deeper = search(replace(machine, acc_bytes=machine.acc_bytes + more), kernels)
+    assert deeper.picoseconds <= plan.picoseconds

@@ -1,0 +1,81 @@
+"""tile on whole programs: the machine that an error names would do, the KV block is recorded."""
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from xdsl.dialects.builtin import IntegerAttr
+
+from tilewright.backend.machine import load_machine
+from tilewright.compiler.frontend.builder import EntryShape
+from tilewright.compiler.frontend.loader import load_model
+from tilewright.passes.located import PassError
+from tilewright.passes.tile.search import DoesNotFitError
+
+from .models import DECODE, PREFILL, TO_PLACES, TO_TILE, apply, machine_file, model_module
+
+CONFIGS = Path(__file__).parents[3] / "samples" / "configs"
+
+
+@pytest.mark.parametrize("policy", ["exact", "bf16"])
+def test_the_smallest_machine_is_told_and_does(tmp_path: Path, policy: str) -> None:
+    """The scratchpad that the error asks for is enough for all passes; a little less is not."""
+    tiny = replace(load_machine("tw-small"), name="tiny", spm_bytes=1024)
+
+    def compile_with(spm_bytes: int, *passes: str) -> None:
+        machine = machine_file(replace(tiny, spm_bytes=spm_bytes), tmp_path)
+        apply(model_module(PREFILL, policy, qk_norm=True), *passes, machine=machine)
+
+    with pytest.raises(DoesNotFitError, match="scratchpad of machine tiny too small") as caught:
+        compile_with(1024, *TO_TILE)
+    found = re.search(r"at least (\d+) bytes", str(caught.value))
+    assert found is not None
+    compile_with(int(found[1]), *TO_PLACES)
+    with pytest.raises(DoesNotFitError):
+        compile_with(int(found[1]) - 64, *TO_TILE)
+
+
+@pytest.mark.parametrize("entry", [PREFILL, DECODE])
+def test_the_kv_block_is_kept_and_recorded(entry: EntryShape) -> None:
+    module = apply(model_module(entry), *TO_TILE, machine="tw-small", kv_block=8)
+    assert module.attributes["tw.kv_block"] == IntegerAttr(8, 64)
+    assert "memref<8x32xf32, #tw.spm>" in str(module)
+
+
+def test_a_kv_block_is_a_power_of_two() -> None:
+    with pytest.raises(PassError, match="kv-block: found 6, wanted a power of two"):
+        apply(model_module(), *TO_TILE, machine="tw-small", kv_block=6)
+
+
+def test_more_scratchpad_changes_the_tiles(tmp_path: Path) -> None:
+    small = replace(load_machine("tw-small"), name="half", spm_bytes=1 << 15)
+    texts = [
+        str(apply(model_module(), *TO_TILE, machine=machine_file(machine, tmp_path)))
+        for machine in (small, replace(small, spm_bytes=1 << 16))
+    ]
+    assert texts[0] != texts[1]
+
+
+def test_kernels_of_one_label_have_tiles_of_their_own() -> None:
+    """Without locations kernels are labelled by their anchor, and several share a label."""
+    module = model_module(DECODE)
+    located = str(apply(module.clone(), *TO_TILE, machine="tw-small"))
+    for op in module.walk():
+        op.location = module.location
+    bare = str(apply(module, *TO_TILE, machine="tw-small"))
+
+    def shapes(text: str) -> list[str]:
+        return re.findall(r"tile\.buffer.*", text)
+
+    assert shapes(bare) == shapes(located)
+
+
+def test_70b_is_tiled_in_time() -> None:
+    """All passes to tile, both entries, within a second; the slowest is the search."""
+    model = load_model(CONFIGS / "llama-3-70b" / "config.json")
+    start = time.process_time()
+    for entry in (EntryShape("prefill", 1, 128, 2048), EntryShape("decode", 1, 1, 2048)):
+        apply(model.build(entry, "bf16"), *TO_TILE, machine="tw-1")
+    assert time.process_time() - start < 3.0
