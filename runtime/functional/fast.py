@@ -65,8 +65,10 @@ def cache_folder(folder: Path) -> Path:
 
 
 @cache
-def compiled_run() -> Callable[..., int]:
-    """The compiled function, from the cache or built now (some seconds, once a machine).
+def compiled_run() -> tuple[Callable[..., int], npt.NDArray[np.int64]]:
+    """The compiled function and the addresses of the units that it calls.
+
+    They come from the cache or are built now (some seconds, once a machine).
 
     Raises FastEngineError where numba is missing.
     """
@@ -81,16 +83,18 @@ def compiled_run() -> Callable[..., int]:
     config.CACHE_DIR = str(cache_folder(Path(__file__).parent))
     try:
         kernel: Any = importlib.import_module(".kernel_run", __package__)
+        units: Any = importlib.import_module(".kernel_units", __package__)
     finally:
         config.CACHE_DIR = before
-    return kernel.run
+    addresses = [units.matrix_unit.address, units.vector_unit.address]
+    return kernel.run, np.array(addresses, np.int64)
 
 
 class FastEngine:
     """Runs the streams of all engines over `Memories` in one compiled call."""
 
     def __init__(self, loaded: Loaded, memories: Memories, checks: bool = True) -> None:
-        self._run = compiled_run()
+        self._run, self._units = compiled_run()
         kernels: Any = importlib.import_module(".kernel_matmul", __package__)
         vectors: Any = importlib.import_module(".kernel_vector", __package__)
         self.loaded, self.memories, self.checks = loaded, memories, checks
@@ -111,7 +115,8 @@ class FastEngine:
                 t.rows, t.starts, t.channels, t.consumers, t.regions, engines,
                 np.ascontiguousarray(steps), reads, np.ascontiguousarray(words, np.int64),
                 np.zeros((6, 16), np.int64), np.zeros((3, 5), np.int64), turns, order.quantum,
-                int(order.restart), order.seed, int(self.checks), self.scratch.ctypes.data, fault,
+                int(order.restart), order.seed, int(self.checks), self.scratch.ctypes.data,
+                self._units, fault,
             )  # fmt: skip
         if code:
             raise self.loaded.fault(self._point(int(code), engines, fault))

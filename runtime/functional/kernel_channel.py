@@ -37,6 +37,12 @@ from .layout import (
     KIND,
     MAX_OPERANDS,
     OFFSET,
+    P_FIRST,
+    P_PLACE,
+    P_RUN,
+    P_SHADOW,
+    P_SIZE,
+    P_SOME,
     PRODUCER,
     R_ADDRESS,
     R_BYTES,
@@ -48,11 +54,6 @@ from .layout import (
     WRITE,
 )
 
-P_PLACE, P_SIZE, P_SHADOW, P_FIRST, P_SOME = range(5)
-"""Of an open operand: its place, bytes, shadow, address of element 0, whether it has elements."""
-P_RUN = 5
-"""Ten columns as `runs_of` says."""
-PLACE_WIDTH = 16
 CHANNEL_KIND = 1
 
 

@@ -7,24 +7,15 @@ import numpy as np
 
 from .faults import EXTENT_FAULT
 from .kernel_access import F_OPERAND, F_X, F_Y, F_Z, mark_runs
-from .kernel_base import compiled, float_of, integers_at
-from .kernel_channel import P_FIRST, P_PLACE, P_RUN, P_SHADOW, P_SOME, open_operand
-from .kernel_matmul import matmul
+from .kernel_base import call_unit, compiled, float_of, integers_at
+from .kernel_channel import open_operand
 from .kernel_move import copy_box, fill_runs
-from .kernel_vector import (
-    ALWAYS,
-    CONSTANT_KIND,
-    NEVER,
-    operand_of,
-    vec,
-    vquant,
-    vsel,
-    vtopk,
-    vtr,
-)
+from .kernel_vector import operand_of
 from .layout import (
+    ALWAYS,
     BOUNDS,
     CONSTANT_BITS,
+    CONSTANT_KIND,
     COPY,
     FILL,
     FORMAT,
@@ -34,9 +25,15 @@ from .layout import (
     KN,
     LO,
     MM,
+    NEVER,
     NK,
     OP,
     ORDER,
+    P_FIRST,
+    P_PLACE,
+    P_RUN,
+    P_SHADOW,
+    P_SOME,
     RANK,
     REGISTER,
     SCATTER,
@@ -45,7 +42,6 @@ from .layout import (
     TRANSPOSED,
     VEC,
     VQUANT,
-    VSEL,
     VTOPK,
     VTR,
 )
@@ -171,7 +167,7 @@ def _short(fault, index, have, wanted, axis):
 
 @compiled
 def step_mm(row, engine, state, channels, regions, steps, reads, place, shape, checks, scratch,
-            fault):  # fmt: skip
+            units, fault):  # fmt: skip
     """mm."""
     acc, a, b = operand_of(row, 0), operand_of(row, 1), operand_of(row, 2)
     m = clip(row, state, 0, acc[SHAPE])
@@ -203,16 +199,15 @@ def step_mm(row, engine, state, channels, regions, steps, reads, place, shape, c
                             place, checks, fault)  # fmt: skip
         if code:
             return code
-    matmul(m, n, k, place[0, P_FIRST], acc[STRIDE], acc[FORMAT], a[FORMAT], place[1, P_FIRST],
-           a[STRIDE], a[STRIDE + 2], b[FORMAT], b[ORDER], turned, place[2, P_FIRST], b[STRIDE],
-           b[STRIDE + 2], scratch)  # fmt: skip
+    _pad(box, m, n, k)
+    call_unit(units[0], row.ctypes.data, place.ctypes.data, box.ctypes.data, 0, 0, scratch)
     wrote(place, 0)
     return 0
 
 
 @compiled
 def step_vector(row, engine, state, channels, regions, steps, reads, place, shape, checks, scratch,
-                fault):  # fmt: skip
+                units, fault):  # fmt: skip
     """All instructions of the vector unit."""
     op = row[OP]
     first = 0
@@ -240,19 +235,9 @@ def step_vector(row, engine, state, channels, regions, steps, reads, place, shap
                             place, checks, fault)  # fmt: skip
         if code:
             return code
-    address = place[:, P_FIRST]
-    if op == VEC:
-        low = state[REGISTER + row[LO]] if row[LO] >= 0 else NEVER
-        high = state[REGISTER + row[HI]] if row[HI] >= 0 else ALWAYS
-        vec(row, address, box, low, high, scratch)
-    elif op == VSEL:
-        vsel(row, address, box, scratch)
-    elif op == VQUANT:
-        vquant(row, address, box, scratch)
-    elif op == VTOPK:
-        vtopk(row, address, box, scratch)
-    else:
-        vtr(row, address, box)
+    low = state[REGISTER + row[LO]] if op == VEC and row[LO] >= 0 else NEVER
+    high = state[REGISTER + row[HI]] if op == VEC and row[HI] >= 0 else ALWAYS
+    call_unit(units[1], row.ctypes.data, place.ctypes.data, box.ctypes.data, low, high, scratch)
     for index in range(2):
         operand = operand_of(row, index)
         if operand[KIND] != 0 and (index == 0 or op == VEC or op == VQUANT or op == VTOPK):
@@ -262,12 +247,12 @@ def step_vector(row, engine, state, channels, regions, steps, reads, place, shap
 
 @compiled
 def step_memory(row, engine, state, channels, regions, steps, reads, place, shape, checks, scratch,
-                fault):  # fmt: skip
+                units, fault):  # fmt: skip
     """One memory instruction whose slots have begun; 0 or a fault's number."""
     op = row[OP]
     if op == MM:
         return step_mm(row, engine, state, channels, regions, steps, reads, place, shape, checks,
-                       scratch, fault)  # fmt: skip
+                       scratch, units, fault)  # fmt: skip
     if op == COPY:
         return step_copy(row, engine, state, channels, regions, steps, reads, place, shape, checks,
                          fault)  # fmt: skip
@@ -278,4 +263,4 @@ def step_memory(row, engine, state, channels, regions, steps, reads, place, shap
         return step_rows(row, engine, state, channels, regions, steps, reads, place, shape, checks,
                          fault)  # fmt: skip
     return step_vector(row, engine, state, channels, regions, steps, reads, place, shape, checks,
-                       scratch, fault)  # fmt: skip
+                       scratch, units, fault)  # fmt: skip

@@ -129,7 +129,7 @@ def sync(row, engine, state, channels, consumers, steps, reads, fault):
 
 @compiled
 def step(row, engine, state, channels, consumers, regions, steps, reads, words, place, shape,
-         checks, scratch, fault):  # fmt: skip
+         checks, scratch, units, fault):  # fmt: skip
     """Execute one instruction: DONE, BLOCKED, or a fault's number."""
     op = row[OP]
     following = state[PC] + 1
@@ -168,7 +168,7 @@ def step(row, engine, state, channels, consumers, regions, steps, reads, words, 
         if not begin_operands(row, engine, state, channels, consumers, steps, reads):
             return BLOCKED
         code = step_memory(row, engine, state, channels, regions, steps, reads, place, shape,
-                           checks, scratch, fault)  # fmt: skip
+                           checks, scratch, units, fault)  # fmt: skip
         if code == DONE:
             end_operands(row, engine, channels, steps, reads)
     if code == DONE:
@@ -199,13 +199,13 @@ def shuffle(turns, state):
 @njit(
     "int64(int64[:,::1], int64[::1], int64[:,::1], int64[:,::1], int64[:,::1], int64[:,::1],"
     " int64[:,::1], int64[:,:,::1], int64[::1], int64[:,::1], int64[:,::1], int64[::1], int64,"
-    " int64, int64, int64, int64, int64[::1])",
+    " int64, int64, int64, int64, int64[::1], int64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
 )
 def run(rows, starts, channels, consumers, regions, engines, steps, reads, words, place, shape,
-        turns, quantum, restart, seed, checks, scratch, fault):  # fmt: skip
+        turns, quantum, restart, seed, checks, scratch, units, fault):  # fmt: skip
     """One launch: 0, or a fault's number with its numbers in `fault` (the engine in the last)."""
     random, left = seed, quantum
     live = len(turns)
@@ -221,7 +221,7 @@ def run(rows, starts, channels, consumers, regions, engines, steps, reads, words
             while count < left and not state[HALTED]:
                 row = rows[starts[engine] + state[PC]]
                 code = step(row, engine, state, channels, consumers, regions, steps, reads, words,
-                            place, shape, checks, scratch, fault)  # fmt: skip
+                            place, shape, checks, scratch, units, fault)  # fmt: skip
                 if code == BLOCKED:
                     break
                 if code != DONE:

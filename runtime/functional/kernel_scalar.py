@@ -119,6 +119,22 @@ def copy_bytes(out, source, count):
     ctypes.memmove(int(out), int(source), int(count))
 
 
+UNITS = {}
+"""Address of a unit to the Python function that stands for it."""
+
+
+def unit(function):
+    """Decorator of a unit; gives it an address that `call_unit` understands."""
+    function.address = id(function)
+    UNITS[function.address] = function
+    return function
+
+
+def call_unit(function, row, place, shape, low, high, scratch):
+    """Call a unit by its address."""
+    UNITS[int(function)](row, place, shape, low, high, scratch)
+
+
 def bits_of(value):
     """The bits of a float32 as int32."""
     return np.float32(value).view(np.int32)

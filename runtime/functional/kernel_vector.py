@@ -21,15 +21,18 @@ from .kernel_chunk import (
 from .kernel_convert import load_element, load_row, store_row
 from .kernel_panel import load_packed_row
 from .layout import (
+    ALWAYS,
     AXIS,
     BLOCK,
     CONSTANT_BITS,
+    CONSTANT_KIND,
     DENSE,
     ELEMENT,
     F32,
     FILL_BITS,
     FORMAT,
     KIND,
+    NEVER,
     OPERAND_WIDTH,
     OPERANDS,
     OPERATION,
@@ -45,9 +48,6 @@ CHUNK = 1024
 """Columns of a chunk: a multiple of 16, so that partials go on from chunk to chunk."""
 VECTOR_BYTES = 4 * (6 * CHUNK + 16)
 """Scratch: five operand chunks, the value, partials."""
-CONSTANT_KIND = 3
-NEVER = -(2**62)
-ALWAYS = 2**62
 f32 = np.float32
 
 

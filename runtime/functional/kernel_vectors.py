@@ -13,7 +13,7 @@ Addresses and strides are int64 bytes. The functions are generated once for each
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -300,6 +300,22 @@ def copy_bytes(typing, out, source, count):
         return context.get_dummy_value()
 
     return types.void(*(types.int64,) * 3), generate
+
+
+unit = cfunc("void(int64, int64, int64, int64, int64, int64)", cache=True)
+"""Decorator of a unit: a cached C function, called through its `address`."""
+
+
+@intrinsic
+def call_unit(typing, function, row, place, shape, low, high, scratch):
+    """Call a C function of six int64 through its address."""
+
+    def generate(context, b, signature, args):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 6)
+        b.call(b.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*(types.int64,) * 7), generate
 
 
 @intrinsic

@@ -128,3 +128,16 @@ ENGINE_WIDTH = LOOP_COUNT + 8
 
 LINE = 64
 """Bytes for which one shadow word holds a bit a byte, 1 where the byte is initialised."""
+
+# An open operand of the instruction that runs.
+P_PLACE, P_SIZE, P_SHADOW, P_FIRST, P_SOME = range(5)
+"""Its place's address, bytes and shadow, the address of element 0, whether it has elements."""
+P_RUN = 5
+"""Ten columns: first byte, bytes of a run, four (count, stride) pairs, outermost first."""
+PLACE_WIDTH = 16
+
+CONSTANT_KIND = 3
+NEVER = -(2**62)
+"""A band's lower limit where none is given."""
+ALWAYS = 2**62
+"""A band's upper limit where none is given."""
