@@ -12,20 +12,7 @@ from xdsl.passes import ModulePass
 
 from ..dialects.context import context
 from ..passes import PASSES
-
-STAGES: dict[str, tuple[str, ...]] = {
-    "graph": ("canonicalise", "merge"),
-    "fused": ("fuse",),
-    "packed": ("choose-formats", "choose-panels"),
-    "tiled": ("tile",),
-    "streamed": ("assign-engines", "channels", "size-rings", "verify-streams"),
-    "placed": ("allocate",),
-    "projected": ("project",),
-    "isa": ("select",),
-}
-"""Level -> the passes that lead there, in order. merge stands before fuse, since it needs to see
-the matmuls of one operand; choose-panels before tile, since a panel is what a tile is cut from;
-size-rings behind channels, which give each ring the slots it cannot do without."""
+from ..passes.stages import STAGES
 
 AfterPass = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
 
