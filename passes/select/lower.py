@@ -14,6 +14,7 @@ from xdsl.dialects import arith, func, memref, scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...backend.isa import BY_MNEMONIC, SYNC_KINDS, View
+from ...backend.machine import Machine
 from ...dialects.stream import (
     AcquireOp,
     AwaitOp,
@@ -66,10 +67,12 @@ class Lowering:
 
     def __init__(
         self,
+        machine: Machine,
         parameters: Mapping[str, int],
         globals: Mapping[str, GlobalOp],
         regions: Mapping[BufferOp, str],
     ):
+        self.machine = machine
         self.globals = globals
         self.scalars = Scalars()
         self.values = IndexValues(self.scalars, parameters)
@@ -131,6 +134,11 @@ class Lowering:
                 f"{located(op)}: loops run from 0 by 1 and carry no values at this level"
             )
         scope = Scope(state.scope.depth + 1)
+        if scope.depth > self.machine.counters:
+            raise PassError(
+                f"{located(op)}: {scope.depth} loops are nested, {self.machine.name} counts "
+                f"{self.machine.counters}"
+            )
         self.values.counter(op.body.block, scope)
         before = {channel: list(slots) for channel, slots in self.held.items() if slots}
         body = self._block(op.body.block, scope)

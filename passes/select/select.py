@@ -82,7 +82,7 @@ class SelectPass(ModulePass):
                     f"select; engines are {', '.join(machine.engines())}"
                 )
             buffers = {b: regions.of(b) for b in function.walk() if isinstance(b, BufferOp)}
-            lowering = Lowering(offsets, globals, buffers)
+            lowering = Lowering(machine, offsets, globals, buffers)
             code = lowering.function(function)
             items, nodes = assign_registers(code, lowering.scalars, engine, machine.registers)
             program = Builder(nodes).program(engine, items)
