@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
 from tilewright.backend.formats import Packing, pack, quantise
 from tilewright.backend.isa import Program
 from tilewright.backend.machine import Machine, load_machine
@@ -18,8 +21,6 @@ from tilewright.passes import PASSES
 from tilewright.passes.encode import encode_module
 from tilewright.passes.located import PassError
 from tilewright.runtime.functional import Emulator, Memories
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
 PROGRAMS = Path(__file__).parents[1] / "streams" / "programs"
 BACK_HALF = (

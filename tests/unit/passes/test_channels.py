@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
 from tilewright.dialects import context
 from tilewright.passes.assign_engines import AssignEnginesPass
 from tilewright.passes.channels import ChannelsPass
 from tilewright.passes.located import PassError
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
 PROGRAM = """
 builtin.module {{

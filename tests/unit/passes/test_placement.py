@@ -1,4 +1,4 @@
-"""The placement of buffers, judged by definition, and the independent checker, by broken programs."""
+"""The placement of buffers, judged by definition; the independent checker, by broken programs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xdsl.parser import Parser
+
 from tilewright.backend.machine import load_machine
 from tilewright.dialects import context
 from tilewright.passes.allocate import AllocatePass
 from tilewright.passes.check_allocation import check_allocation
 from tilewright.passes.located import PassError
 from tilewright.passes.placement import Life, conflict_set, peak, place
-from xdsl.parser import Parser
 
 ALIGNMENT = 64
 
@@ -124,7 +125,7 @@ def test_too_small_a_scratchpad_names_buffers_ops_and_bytes() -> None:
     module = Parser(context(), text).parse_module()
     wanted = (
         r"spm: 278528 bytes are needed at once, 262144 are available on tw-small: @in \(262144 "
-        r"bytes, stream.channel\), %t \(16384 bytes, tile.buffer at blk.{l}.norm\); use smaller tiles"
+        r"bytes, stream.channel\), %t \(16384 bytes, tile.buffer at blk.{l}.norm\); use smaller"
     )
     with pytest.raises(PassError, match=wanted):
         AllocatePass("tw-small").apply(context(), module)

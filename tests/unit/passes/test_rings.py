@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tilewright.passes.rings import Hold, RingError, Use, schedule
 
 

@@ -1,18 +1,19 @@
-"""Index arithmetic as sums: equal values are equal, and what the scalar unit cannot do is refused."""
+"""Index arithmetic as sums: equal values are equal; what the scalar unit cannot do is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
 from tilewright.backend.machine import Machine, load_machine
 from tilewright.dialects import context
 from tilewright.passes.encode import encode_module
 from tilewright.passes.located import PassError
 from tilewright.passes.select import SelectPass
 from tilewright.passes.select.scalars import Scalars, Scope, Sum
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
 
 def test_sums_are_canonical() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ GLOBALS = ("p", "q")
 ROWS, COLUMNS = 4, 8
 
 Statement = tuple[str, str, object]
-"""("load" | "store", global, row), or ("loop", trip count, statements); row "i" is the counter's."""
+"""("load" | "store", global, row) or ("loop", trips, statements); row "i" is the counter's."""
 
 ROW = st.sampled_from(("0", "1", "i"))
 ACCESS = st.tuples(st.sampled_from(("load", "store")), st.sampled_from(GLOBALS), ROW)
@@ -48,9 +50,9 @@ class Writer:
             self.serial += 1
             n = self.serial
             if kind == "loop":
-                assert isinstance(what, list)
+                inner = cast(list[Statement], what)
                 self.lines.append(f"{indent}scf.for %i{n} = %c0 to %{name} step %c1 {{")
-                self.block(what, f"%i{n}", indent + "  ")
+                self.block(inner, f"%i{n}", indent + "  ")
                 self.lines.append(indent + "}")
                 continue
             row = counter if what == "i" else what
