@@ -128,7 +128,9 @@ def compile_model(
             from .check import PassChecker
 
             watchers.append(PassChecker(machine).after_pass)
-        compiled[shape.name] = compile_entry(module, machine, kv_block, weights, watchers)
+        compiled[shape.name] = one = compile_entry(module, machine, kv_block, weights, watchers)
+        # All entries add up attention in the same order, so that chunks do not change the bits.
+        kv_block = kv_block or one.report.kv_block or None
     program_seconds = perf_counter() - start
     image = _image(model, description, policy, compiled, shapes)
     declared = next(iter(compiled.values())).declared

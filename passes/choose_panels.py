@@ -25,7 +25,7 @@ class ChoosePanelsPass(ModulePass):
 
     name = "choose-panels"
 
-    machine: str = "tw-1"
+    machine: str = "tw-small"
     """Name of a machine, or the path of its description."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

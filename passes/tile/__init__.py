@@ -38,7 +38,7 @@ class TilePass(ModulePass):
 
     name = "tile"
 
-    machine: str = "tw-1"
+    machine: str = "tw-small"
     """Name of a machine, or the path of its description."""
     kv_block: int | None = None
     """Positions that attention treats at once, a power of two; it decides the bits of the result.

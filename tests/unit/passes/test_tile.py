@@ -9,6 +9,7 @@ import pytest
 from xdsl.dialects.builtin import IntegerAttr
 
 from tilewright.backend.machine import load_machine
+from tilewright.compiler.driver import compile_entry, compile_model
 from tilewright.compiler.frontend.builder import EntryShape
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.passes.located import PassError
@@ -70,6 +71,22 @@ def test_kernels_of_one_label_have_tiles_of_their_own() -> None:
         return re.findall(r"tile\.buffer.*", text)
 
     assert shapes(bare) == shapes(located)
+
+
+def test_all_entries_of_an_image_have_one_kv_block(tmp_path: Path) -> None:
+    """By itself, decode would choose another than prefill here."""
+    report = compile_model(
+        CONFIGS / "smollm2-135m" / "config.json",
+        "tw-small",
+        max_context=512,
+        policy="bf16",
+        output=tmp_path / "image.tw",
+    )
+    blocks = {name: entry.kv_block for name, entry in report.entries.items()}
+    model = load_model(CONFIGS / "smollm2-135m" / "config.json")
+    alone = compile_entry(model.build(EntryShape("decode", 1, 1, 512), "bf16"), "tw-small")
+    assert set(blocks) == {"prefill", "decode"}
+    assert blocks["prefill"] == blocks["decode"] != alone.report.kv_block
 
 
 def test_70b_is_tiled_in_time() -> None:
