@@ -4,7 +4,7 @@ import pytest
 
 from tilewright.passes.located import PassError
 
-from .models import TO_TILE, apply, parse
+from .models import TO_TILE, apply, model_module, parse
 
 HEAD = """
 builtin.module @m attributes {tw.policy = "exact"} {
@@ -115,3 +115,23 @@ def test_an_unknown_policy_is_named() -> None:
     )
     with pytest.raises(PassError, match=r"tw.policy: found 'fast', wanted exact, bf16"):
         apply(parse(text.replace('"exact"', '"fast"')), "choose-formats")
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(PassError, match=r"weights: found 'q9', wanted one of f32, "):
+        apply(model_module(), "choose-formats", weights="q9")
+
+
+def test_a_split_into_unequal_parts_is_named() -> None:
+    """Columns alternate in a panel only where the parts are equal."""
+    body = """
+    %wide = tg.matmul %x, %w : T loc("a")
+    %p, %q = tg.split %wide [8, 24] loc("parts")
+    %r = tg.unary silu %q : tensor<?x24xf32, #tg.sizes<@rows>> loc("act")
+    tg.output %r to @y
+    """
+    with pytest.raises(PassError) as caught:
+        tile(body)
+    assert str(caught.value) == (
+        "tg.split at parts: parts of [8, 24] columns in a matmul's kernel; wanted two equal ones"
+    )
