@@ -18,7 +18,17 @@ import numpy.typing as npt
 
 from ...backend.errors import TilewrightError
 from . import layout as at
-from .faults import DEADLOCK_FAULT, KINDS, UNFINISHED_FAULT, FaultPoint
+from .faults import (
+    AGE_FAULT,
+    ALIGNMENT_FAULT,
+    BOUNDS_FAULT,
+    DEADLOCK_FAULT,
+    EXTENT_FAULT,
+    KINDS,
+    UNFINISHED_FAULT,
+    UNINITIALISED_FAULT,
+    FaultPoint,
+)
 from .loader import Loaded
 from .memories import Memories, aligned_zeros
 from .orders import Order
@@ -27,6 +37,10 @@ from .waiting import Blocked, deadlock_note
 
 INSTALL = "pip install numba"
 FAULT_WIDTH = 6
+OPERAND_FAULTS = (
+    BOUNDS_FAULT, ALIGNMENT_FAULT, UNINITIALISED_FAULT, EXTENT_FAULT, AGE_FAULT,
+)  # fmt: skip
+"""Faults that name an operand."""
 
 
 class FastEngineError(TilewrightError):
@@ -106,6 +120,7 @@ class FastEngine:
         """One launch; the instructions executed by each engine. Raises Fault."""
         t, count = self.tables, len(self.loaded.engines)
         engines = np.zeros((count, at.ENGINE_WIDTH), np.int64)
+        engines[:, at.HALTED] = [not stream for stream in self.loaded.instructions]
         steps = np.repeat(t.channels[:, at.C_PRIMED : at.C_PRIMED + 1], 2, axis=1)
         reads = np.zeros((len(t.channels), count, 2), np.int64)
         fault = np.full(FAULT_WIDTH, -1, np.int64)
@@ -120,7 +135,9 @@ class FastEngine:
             )  # fmt: skip
         if code:
             raise self.loaded.fault(self._point(int(code), engines, fault))
-        return {name: int(engines[i, at.EXECUTED]) for i, name in enumerate(self.loaded.engines)}
+        names = self.loaded.program.engines
+        return {name: int(engines[i, at.EXECUTED])
+                for i, name in enumerate(self.loaded.engines) if name in names}  # fmt: skip
 
     def _point(
         self, code: int, engines: npt.NDArray[np.int64], fault: npt.NDArray[np.int64]
@@ -133,6 +150,8 @@ class FastEngine:
             return FaultPoint(code, -1, -1, note=deadlock_note(self.loaded, blocked))
         if code == UNFINISHED_FAULT:
             return FaultPoint(code, -1, -1, -1, channel, x, y)
+        if code not in OPERAND_FAULTS:
+            operand = -1
         pc = int(engines[engine, at.PC])
         around = self.loaded.loop_counters(engine, pc)
         counters = tuple(int(engines[engine, at.REGISTER + 16 + c]) for c in around)

@@ -17,7 +17,7 @@ _TEXTS = {
     "alignment": "{operand} starts at byte {x} of {place}, wanted a multiple of {y}",
     "uninitialised": "{operand} reads byte {x} of {place}, which nothing has written",
     "extent": "{operand} has extent {x} on axis {z}, wanted at least {y}",
-    "age": "{operand} names slot {x} of {place}, this engine holds {y}",
+    "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}",
     "commit": "commit of channel '{channel}' without an acquired slot",
     "release": "release of channel '{channel}' without a slot that was waited for",
     "held": "halt while {x} slots of channel '{channel}' are held",
@@ -89,15 +89,16 @@ class FaultPoint:
 def fault_at(program: Program, engine: str, ins: Ins | None, point: FaultPoint) -> Fault:
     """The Fault with its message, from the program's tables and the faulting instruction."""
     operand = place = ""
+    number = point.channel
     if point.operand >= 0 and ins is not None:
         name = BY_MNEMONIC[ins.mnemonic].operands[point.operand].name
         operand = f"{ins.mnemonic} {name}"
         field = ins.operands[name]
         if field.kind == CHANNEL:
-            place = f"a slot of channel '{program.channels[field.id].name}'"
+            place, number = f"a slot of channel '{program.channels[field.id].name}'", field.id
         elif field.kind == REGION:
             place = f"region '{program.regions[field.id].name}'"
-    channel = program.channels[point.channel].name if point.channel >= 0 else ""
+    channel = program.channels[number].name if number >= 0 else ""
     kind = KINDS[point.kind - 1]
     text = _TEXTS[kind].format(operand=operand, place=place, channel=channel, x=point.x, y=point.y,
                                z=point.z, note=point.note)  # fmt: skip

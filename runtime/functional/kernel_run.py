@@ -208,7 +208,9 @@ def run(rows, starts, channels, consumers, regions, engines, steps, reads, words
         turns, quantum, restart, seed, checks, scratch, units, fault):  # fmt: skip
     """One launch: 0, or a fault's number with its numbers in `fault` (the engine in the last)."""
     random, left = seed, quantum
-    live = len(turns)
+    live = 0
+    for i in range(len(turns)):
+        live += 1 - engines[i, HALTED]
     while live > 0:
         if random:
             random = shuffle(turns, random)

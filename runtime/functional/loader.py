@@ -19,8 +19,9 @@ class Loaded:
 
     program: Program
     engines: tuple[str, ...]
-    """Engines that have a stream, in the machine's order."""
+    """Engines that have a stream or a part in a channel, in the machine's order."""
     instructions: tuple[list[Ins], ...]
+    """Empty for an engine without a stream, which counts as halted."""
     pairs: tuple[dict[int, int], ...]
     """Index of each loop to that of its next, and back."""
 
@@ -44,18 +45,22 @@ def load(
 ) -> Loaded:
     """Decode and check a program. Raises Fault where it breaks a limit, EncodingError for words."""
     known = machine.engines()
-    for name in program.engines:
+    ends = {e for c in program.channels for e in (c.producer, *c.consumers)}
+    used = {*program.engines, *ends}
+    for name in sorted(used):
         if name not in known:
             raise Fault("operand", f"machine {machine.name} has no engine '{name}'")
     reason = table_problem(program, {"spm": machine.spm_bytes, "acc": machine.acc_bytes})
     if reason:
         raise Fault("operand", reason)
-    engines = tuple(name for name in known if name in program.engines)
+    engines = tuple(name for name in known if name in used)
     streams = tuple(_decoded(program, name, opcodes) for name in engines)
     return Loaded(program, engines, streams, tuple(loop_pairs(stream) for stream in streams))
 
 
 def _decoded(program: Program, engine: str, opcodes: Mapping[str, int]) -> list[Ins]:
+    if engine not in program.engines:
+        return []
     try:
         stream = decode(program.engines[engine], opcodes)
     except EncodingError as error:

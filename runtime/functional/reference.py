@@ -82,7 +82,10 @@ class ReferenceEngine:
 
     def run(self, words: npt.NDArray[np.int64], order: Order) -> dict[str, int]:
         """One launch; the instructions executed by each engine. Raises Fault."""
-        self.engines = [EngineState(i, name) for i, name in enumerate(self.loaded.engines)]
+        self.engines = [
+            EngineState(i, name, halted=not self.loaded.instructions[i])
+            for i, name in enumerate(self.loaded.engines)
+        ]
         self.channels = [ChannelState.fresh(c) for c in self.program.channels]
         self.words = [int(w) for w in words]
         turns = order.sorted(self.loaded.engines)
@@ -97,7 +100,7 @@ class ReferenceEngine:
                 quantum = 1 + state % MAX_RANDOM_QUANTUM
             self._round(turns, quantum, order.restart)
         self._finish()
-        return {engine.name: engine.executed for engine in self.engines}
+        return {e.name: e.executed for e in self.engines if e.name in self.program.engines}
 
     def _round(self, turns: list[int], quantum: int, restart: bool) -> None:
         progress = False

@@ -42,4 +42,4 @@ def _waits_for(loaded: Loaded, blocked: Blocked) -> str:
             step = "acquire" if loaded.program.channels[number].producer == engine else "wait"
             break
     name = loaded.program.channels[number].name
-    return f"{engine} at instruction {blocked.pc} ({ins.mnemonic}) waits to {step} '{name}'"
+    return f"{engine} at instruction {blocked.pc} ({ins.mnemonic}) is at {step} of '{name}'"
