@@ -8,9 +8,13 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from ...backend.isa import BY_MNEMONIC
 from ...dialects.tg import GetOp
 from ..located import PassError, located
 from .scalars import Scalars, Scope, Sum
+
+REGISTER_BITS = BY_MNEMONIC["li"].field("imm").width
+"""Bits of a register: `li` fills one."""
 
 
 class IndexValues:
@@ -70,8 +74,8 @@ class IndexValues:
 
     def bits(self, op: Operation, value: Sum) -> int:
         """A constant shift. Raises PassError for any other."""
-        if not value.is_constant or not 0 <= value.constant < 64:
-            raise PassError(f"{located(op)}: wanted a constant shift of 0 to 63")
+        if not value.is_constant or not 0 <= value.constant < REGISTER_BITS:
+            raise PassError(f"{located(op)}: wanted a constant shift of 0 to {REGISTER_BITS - 1}")
         return value.constant
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from ...backend.isa import BY_MNEMONIC
 from .scalars import Scalars, Scope, Sum
 
-IMMEDIATE_BITS = 32
-"""Signed bits of the immediate of `alu`."""
+IMMEDIATE = BY_MNEMONIC["alu"].field("imm")
+"""The second argument of `alu` that needs no register."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,7 @@ class Nodes:
                 return self._operation(atom.function, self.of(first), self.of(second))
 
     def _with_immediate(self, function: str, argument: int, immediate: int) -> int:
-        limit = 1 << (IMMEDIATE_BITS - 1)
-        if not -limit <= immediate < limit:
+        if not IMMEDIATE.accepts(immediate):
             return self._operation(function, argument, self.of(Sum(immediate)))
         return self._add("alu", function, (argument,), immediate, self.nodes[argument].home)
 

@@ -8,13 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xdsl.dialects import memref
-from xdsl.dialects.builtin import (
-    DYNAMIC_INDEX,
-    BFloat16Type,
-    Float16Type,
-    Float32Type,
-    IntegerType,
-)
+from xdsl.dialects.builtin import DYNAMIC_INDEX, bf16, f16, f32, i8, i32
 from xdsl.dialects.utils.dynamic_index_list import get_dynamic_index_list
 from xdsl.ir import Attribute, Operation, SSAValue
 
@@ -28,6 +22,15 @@ from ..located import PassError, located
 from .code import Place, PlaceKind
 from .index import IndexValues
 from .scalars import Sum
+
+ELEMENT_FORMATS: dict[Attribute, str] = {
+    f32: "f32",
+    f16: "f16",
+    bf16: "bf16",
+    i32: "i32",
+    i8: "i8",
+}
+"""Format of a dense view by the element type of its memref."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,10 @@ class Part:
 
 def element_format(type_: Attribute, op: Operation) -> str:
     """The format of a dense view. Raises PassError for an element that views do not have."""
-    match type_:
-        case Float32Type():
-            return "f32"
-        case Float16Type():
-            return "f16"
-        case BFloat16Type():
-            return "bf16"
-        case IntegerType() if type_.width.data == 32:
-            return "i32"
-        case IntegerType() if type_.width.data == 8:
-            return "u8" if type_.signedness.data.name == "UNSIGNED" else "i8"
-        case _:
-            raise PassError(f"{located(op)}: a view has no elements of {type_}")
+    format = ELEMENT_FORMATS.get(type_)
+    if format is None:
+        raise PassError(f"{located(op)}: a view has no elements of {type_}")
+    return format
 
 
 class Places:

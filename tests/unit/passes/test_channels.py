@@ -55,8 +55,8 @@ def test_a_buffer_nobody_writes_is_refused() -> None:
 def test_a_reader_inside_the_writers_loop_is_refused() -> None:
     with pytest.raises(
         PassError,
-        match="tile.store at out: st reads a buffer that vpu still touches later or in "
-        "the same loop .* declare the buffer inside the loop",
+        match=r"tile\.store at out: st reads a buffer that vpu still touches later or in "
+        r"the same loop .* declare the buffer inside the loop",
     ):
         stream(
             f"%a = tile.buffer : {SPM}",
