@@ -79,6 +79,8 @@ def run_demo(
         )
         say("\n")
         say(f"  {result.summary()}")
+        executed = ", ".join(f"{name} {count:,}" for name, count in session.executed.items())
+        say(f"  instructions executed: {executed}")
         if keep:
             say(f"  kept: {target}, and the IR after each pass in {keep / 'ir'}")
     return {"compile": report.to_dict(), "generate": result.to_dict()}

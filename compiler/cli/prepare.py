@@ -16,15 +16,15 @@ def warmup(as_json: Json = False) -> None:
     Examples:
       tilewright warmup
     """
-    from .engine import compile_engine
+    from .engine import prepare_engine
 
     start = time.perf_counter()
-    compile_engine()
+    prepare_engine("fast")
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"seconds": seconds})
     else:
-        print(f"the emulator is compiled: {seconds:.1f} s")
+        print(f"the emulator is ready, after {seconds:.1f} s")
 
 
 def fetch(

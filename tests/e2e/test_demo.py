@@ -29,6 +29,9 @@ def test_it_says_what_happened_at_each_level(
     assert re.search(r"^  decode( +\d+){7}$", captured.out, re.M)
     assert "ROMEO:" in captured.out
     assert re.search(r"4 prompt tokens in .* 8 new tokens at [\d.]+ a second", captured.out)
+    assert re.search(
+        r"instructions executed: ld [\d,]+, .*mxu [\d,]+, vpu [\d,]+$", captured.out, re.M
+    )
     assert (tmp_path / "tiny-shakespeare.tw").is_file()
     assert list((tmp_path / "ir" / "decode").glob("*-tile.mlir"))
 

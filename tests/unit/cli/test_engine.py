@@ -17,7 +17,7 @@ def test_announced_once(
         return folder
 
     monkeypatch.setattr(fast, "cache_folder", cache_folder)
-    monkeypatch.setattr(fast, "compiled_run", folder.mkdir)
+    monkeypatch.setattr(fast, "compiled_run", lambda: folder.mkdir(exist_ok=True))
     engine.prepare_engine("reference")
     assert capsys.readouterr().err == ""
     assert not folder.exists()
