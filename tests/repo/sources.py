@@ -1,6 +1,7 @@
 """What the tests of the repository read: the files of the packages and what they import."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,12 +51,17 @@ def imports(path: Path) -> list[Import]:
         elif isinstance(node, ast.Import):
             found += [_import(node.lineno, alias.name, False) for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            found += [
-                _import(node.lineno, argument.value, False)
-                for argument in node.args[:1]
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            ]
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    found.append(_dynamic(node.lineno, argument.value, package))
     return found
+
+
+def _dynamic(line: int, name: str, package: Sequence[str]) -> Import:
+    """What `import_module(name, __package__)` imports."""
+    level = len(name) - len(name.lstrip("."))
+    base = package[: len(package) - level + 1] if level else ()
+    return _import(line, ".".join([*base, name.lstrip(".")]), bool(level))
 
 
 def _import(line: int, module: str, relative: bool) -> Import:
