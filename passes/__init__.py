@@ -36,6 +36,7 @@ PASSES: dict[str, Factory] = {
     "tile": late("tile", "TilePass"),
     "assign-engines": late("assign_engines", "AssignEnginesPass"),
     "channels": late("channels", "ChannelsPass"),
+    "skew": late("skew", "SkewPass"),
     "size-rings": late("size_rings", "SizeRingsPass"),
     "verify-streams": late("verify_streams", "VerifyStreamsPass"),
     "allocate": late("allocate", "AllocatePass"),
