@@ -1,6 +1,6 @@
 """The compiler: front ends, pipeline, interpreters, command line.
 
-    from tilewright.compiler import compile_model
+from tilewright.compiler import compile_model
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -78,6 +80,19 @@ def cache_folder(folder: Path) -> Path:
     return Path(base) / kernel_digest(folder)
 
 
+def _compile_units_aside(folder: Path) -> subprocess.Popen[bytes] | None:
+    """Start compiling the units in a process of its own, into the cache, if they are not in it.
+
+    Half of the work then runs on a second core; whatever it leaves undone is compiled here.
+    """
+    if any(folder.rglob("*unit*.nbi")):
+        return None
+    build = f"import importlib, numba; numba.config.CACHE_DIR = {str(folder)!r}; "
+    build += f"importlib.import_module('.kernel_units', {__package__!r})"
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", build], stdout=quiet, stderr=quiet)
+
+
 @cache
 def compiled_run() -> tuple[Callable[..., int], npt.NDArray[np.int64]]:
     """The compiled function and the addresses of the units that it calls.
@@ -93,10 +108,14 @@ def compiled_run() -> tuple[Callable[..., int], npt.NDArray[np.int64]]:
             f"engine 'fast' needs numba, which is not installed: {INSTALL}, or use engine "
             "'reference'"
         ) from None
+    folder = cache_folder(Path(__file__).parent)
+    aside = _compile_units_aside(folder)
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder(Path(__file__).parent))
+    config.CACHE_DIR = str(folder)
     try:
         kernel: Any = importlib.import_module(".kernel_run", __package__)
+        if aside is not None:
+            aside.wait()
         units: Any = importlib.import_module(".kernel_units", __package__)
     finally:
         config.CACHE_DIR = before

@@ -21,8 +21,16 @@ halves_16, transpose_16 = loops.halves_16, loops.transpose_16
 make_block, make_chain = loops.make_block, loops.make_chain
 make_decode, make_gemv = loops.make_decode, loops.make_gemv
 
-compiled = njit(nogil=True, error_model="numpy")
+_INTERNAL = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+"""Kernels call each other and are never called from Python: wrappers would be compiled in vain."""
+
+compiled = njit(**_INTERNAL)
 """Decorator of a kernel that is always reached from the one cached entry."""
 
-inlined = njit(nogil=True, error_model="numpy", forceinline=True)
+inlined = njit(forceinline=True, **_INTERNAL)
 """Decorator of a small function that must be part of its caller's loop to become vectors."""

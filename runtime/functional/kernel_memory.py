@@ -38,6 +38,7 @@ from .layout import (
     REGISTER,
     SCATTER,
     SHAPE,
+    STEP,
     STRIDE,
     TRANSPOSED,
     VEC,
@@ -237,6 +238,10 @@ def step_vector(row, engine, state, channels, regions, steps, reads, place, shap
             return code
     low = state[REGISTER + row[LO]] if op == VEC and row[LO] >= 0 else NEVER
     high = state[REGISTER + row[HI]] if op == VEC and row[HI] >= 0 else ALWAYS
+    if op == VEC and row[STEP] and shaped[RANK] == 1:
+        # The band's row is the column itself: a limit keeps all columns or none.
+        low = NEVER if low <= 0 else ALWAYS
+        high = ALWAYS if high > 0 else NEVER
     call_unit(units[1], row.ctypes.data, place.ctypes.data, box.ctypes.data, low, high, scratch)
     for index in range(2):
         operand = operand_of(row, index)
