@@ -107,8 +107,9 @@ def test_equal_bits_or_a_refusal_on_random_machines(
 
 
 def test_doubling_the_scratchpad_changes_tiles(models: dict[str, Path], tmp_path: Path) -> None:
-    small = varied({"spm_bytes": 128 << 10}, "small")
-    large = varied({"spm_bytes": 256 << 10}, "large")
+    """Where the scratchpad is what binds: the accumulators hold a whole chunk."""
+    small = varied({"spm_bytes": 128 << 10, "acc_bytes": 1 << 20}, "small")
+    large = varied({"spm_bytes": 256 << 10, "acc_bytes": 1 << 20}, "large")
     images = [read_image(compiled(models["llama"], m, tmp_path)) for m in (small, large)]
     slots = [
         {channel.name: channel.slot_bytes for channel in image.entries["prefill"].channels}
