@@ -5,7 +5,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "fused": ("fuse",),
     "packed": ("choose-formats", "choose-panels"),
     "tiled": ("tile",),
-    "streamed": ("assign-engines", "channels", "size-rings", "verify-streams"),
+    "streamed": ("assign-engines", "channels", "skew", "size-rings", "verify-streams"),
     "placed": ("allocate",),
     "projected": ("project",),
     "isa": ("select",),
@@ -26,8 +26,10 @@ REASONS: dict[str, str] = {
     "assign-engines": "Before `channels`: what crosses engines is known once each op has one.",
     "channels": "Before anything that reorders or overlaps: from here on order between engines is "
     "what the channels say.",
-    "size-rings": "Behind `channels`, which give each ring the slots it cannot do without; before "
-    "addresses, since it uses up the scratchpad that is left.",
+    "skew": "Behind `channels`: what a stage hands to the next is a slot only there. Before "
+    "`size-rings`, since it needs a slot more of the ring that it crosses.",
+    "size-rings": "Behind `channels` and `skew`, which give each ring the slots it cannot do "
+    "without; before addresses, since it uses up the scratchpad that is left.",
     "verify-streams": "Before `allocate`: what follows relies on its rules, and it needs the "
     "engines' ops still in one function.",
     "allocate": "Behind `size-rings`, before `project`: it must see the buffers of all engines.",

@@ -6,7 +6,7 @@ kernel. Rows are the packed batch of a ragged step, so one program serves every 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 
-from ...backend.machine import load_machine
+from ...backend.machine import Machine, load_machine
 from ...dialects.tg import FusedOp, GlobalOp, OutputOp, WeightOp
 from ..located import PassError, located
 from ..names import Names, symbols
@@ -28,6 +28,7 @@ from .plan import shape_of_kernel
 from .regions import ROW_COUNTS, assign_regions
 from .rows import Embedding, Heads, emit_embedding, emit_heads
 from .search import Tile, search
+from .shapes import AttentionShape, Kernel
 
 __all__ = ["TilePass"]
 
@@ -70,20 +71,28 @@ class TilePass(ModulePass):
             )
             for (kernel, repeats), description in zip(found, described, strict=True)
         ]
-        plan = search(machine, shapes)
+        found_tiles = search(machine, shapes).tiles
+        tiles = [_skewed(machine, *pair) for pair in zip(shapes, found_tiles, strict=True)]
         for name, type_ in regions.types.items():
             declared = GlobalOp("scratch", name, type_)
             op.body.block.insert_op_before(declared, function)
-        _record_kv_block(op, zip(described, plan.tiles, strict=True))
+        _record_kv_block(op, zip(described, tiles, strict=True))
         body = Block()
         emitter = Emitter(body, function.location)
         kernels = (kernel for kernel, _ in found)
-        chosen = dict(zip(kernels, zip(described, plan.tiles, strict=True), strict=True))
+        chosen = dict(zip(kernels, zip(described, tiles, strict=True), strict=True))
         _emit(emitter, function.body.block, chosen, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())
         function.detach_region(function.body)
         function.add_region(Region(body))
+
+
+def _skewed(machine: Machine, shape: Kernel, tile: Tile) -> Tile:
+    """The tile, with the trips by which attention makes its scores ahead where that pays."""
+    if not isinstance(shape, AttentionShape):
+        return tile
+    return replace(tile, skew=shape.skew(machine, tile.rows, tile.depth))
 
 
 def _extents(module: ModuleOp) -> dict[str, int]:

@@ -89,7 +89,7 @@ def emit_attention(e: Emitter, kernel: Attention, size: Tile, layer: Sequence[In
             e.load(kernel.query, [rows.first, column], [count, columns], query)
             state = _start(e, kernel, size, rows)
             extent = e.plus(rows.position, count)
-            with e.loop(e.blocks(extent, size.depth), "t") as t:
+            with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
                 _block(e, kernel, size, rows, query, state, [*leading, b, g], t, extent)
             _finish(e, kernel, size, rows, state, column)
 

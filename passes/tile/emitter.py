@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     LocationAttr,
     MemRefType,
+    i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -119,15 +120,22 @@ class Emitter:
         return self.add(arith.ShRUIOp(up, self.value(size.bit_length() - 1))).result
 
     @contextmanager
-    def loop(self, count: Index, name: str) -> Generator[Index]:
-        """The body runs `count` times; yields the counter. One certain trip needs no loop."""
+    def loop(self, count: Index, name: str, skew: int = 0) -> Generator[Index]:
+        """The body runs `count` times; yields the counter. One certain trip needs no loop.
+
+        `skew` is a hint for the pass of that name: trips by which a product is made ahead.
+        """
         if count == 1:
             yield 0
             return
         body = Block(arg_types=[IndexType()])
         body.args[0].name_hint = name
         outer = self.block
-        self.add(scf.ForOp(self.value(0), self.value(count), self.value(1), [], Region(body)))
+        loop = self.add(
+            scf.ForOp(self.value(0), self.value(count), self.value(1), [], Region(body))
+        )
+        if skew:
+            loop.attributes["tile.skew"] = IntegerAttr(skew, i64)
         self.block = body
         yield body.args[0]
         self.add(scf.YieldOp())

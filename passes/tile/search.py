@@ -16,7 +16,7 @@ from ...backend.machine import Machine
 from ...backend.timing import ceil_div
 from .shapes import Footprint, Kernel, powers_of_two
 
-LEAST_SLOTS = {"weights": 2, "kv": 2, "sums": 2}
+LEAST_SLOTS = {"weights": 2, "kv": 2, "sums": 2, "scores": 2}
 """Rings that must overlap from the start; all others may begin with one slot."""
 
 
@@ -30,6 +30,8 @@ class Tile:
 
     rows: int
     depth: int
+    skew: int = 0
+    """Trips by which attention makes its scores ahead."""
 
 
 @dataclass(frozen=True)

@@ -168,17 +168,34 @@ class AttentionShape:
         )
 
     def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
-        """S, softmax, PV and O one after another, or the loads where they take longer."""
-        lines = min(rows, self.most_rows) * self.group
-        matrix = matmul_cycles(machine, lines, depth, self.head, self.phases)
-        matrix += matmul_cycles(machine, lines, self.head, depth, self.phases)
-        vector = 2 * vector_cycles(machine, lines, depth) + vector_cycles(machine, lines, self.head)
-        vector += 4 * vector_cycles(machine, lines, 1)
+        """S, softmax, PV and O of all blocks, as `skew` overlaps them, or the loads if longer."""
         moved = copy_ps(machine, 2 * depth * self.head * self.kv_bytes, 2)
-        chain = cycles_to_ps(machine, matrix + vector + 2 * machine.matrix_fill)
+        cycles = min(self._chain_cycles(machine, rows, depth))
         steps = ceil_div(self.context, depth)
         tasks = self.batch * self.kv_heads * ceil_div(self.most_rows, rows)
-        return self.repeats * tasks * (steps * max(chain, moved) + machine.hbm_latency_ps)
+        busiest = max(cycles_to_ps(machine, cycles), steps * moved)
+        return self.repeats * tasks * (busiest + machine.hbm_latency_ps)
+
+    def skew(self, machine: Machine, rows: int, depth: int) -> int:
+        """Trips by which S is made ahead of its softmax: 1 where that pays, else 0."""
+        plain, skewed = self._chain_cycles(machine, rows, depth)
+        return int(skewed < plain)
+
+    def _chain_cycles(self, machine: Machine, rows: int, depth: int) -> tuple[int, int]:
+        """Cycles of all blocks one stage after another, and with S a block ahead of the rest.
+
+        Skewed, the matrix unit makes the next S while the vector unit works; PV still waits for
+        the softmax of its own block, and there is one trip more.
+        """
+        lines = min(rows, self.most_rows) * self.group
+        fill = machine.matrix_fill
+        scores = fill + matmul_cycles(machine, lines, depth, self.head, self.phases)
+        values = fill + matmul_cycles(machine, lines, self.head, depth, self.phases)
+        softmax = 2 * vector_cycles(machine, lines, depth) + 4 * vector_cycles(machine, lines, 1)
+        update = vector_cycles(machine, lines, self.head)
+        steps = ceil_div(self.context, depth)
+        plain = steps * (scores + softmax + values + update)
+        return plain, (steps + 1) * (max(scores, softmax) + values + update)
 
 
 @dataclass(frozen=True)

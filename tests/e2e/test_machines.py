@@ -17,6 +17,7 @@ from tilewright.backend.machine import Machine
 from tilewright.compiler import compile_model
 from tilewright.runtime import Session
 
+ROOT = Path(__file__).parents[2]
 KV_BLOCK = 8
 CHUNK = 300
 MODELS = {
@@ -106,13 +107,14 @@ def test_equal_bits_or_a_refusal_on_random_machines(
     np.testing.assert_array_equal(run(image), expected["head 24"])
 
 
-def test_doubling_the_scratchpad_changes_tiles(models: dict[str, Path], tmp_path: Path) -> None:
-    """Where the scratchpad is what binds: the accumulators hold a whole chunk."""
-    small = varied({"spm_bytes": 128 << 10, "acc_bytes": 1 << 20}, "small")
-    large = varied({"spm_bytes": 256 << 10, "acc_bytes": 1 << 20}, "large")
-    images = [read_image(compiled(models["llama"], m, tmp_path)) for m in (small, large)]
-    slots = [
-        {channel.name: channel.slot_bytes for channel in image.entries["prefill"].channels}
-        for image in images
-    ]
+def test_doubling_the_scratchpad_changes_tiles(tmp_path: Path) -> None:
+    """A model of real size, where the scratchpad is what binds."""
+    config = ROOT / "samples" / "configs" / "smollm2-135m" / "config.json"
+    slots: list[dict[str, int]] = []
+    for size in (256 << 10, 512 << 10):
+        machine = varied({"spm_bytes": size}, f"spm-{size}")
+        path = tmp_path / f"{size}.tw"
+        compile_model(config, write_machine(machine, tmp_path), max_context=512, output=path)
+        channels = read_image(path).entries["prefill"].channels
+        slots.append({channel.name: channel.slot_bytes for channel in channels})
     assert slots[0] != slots[1]
