@@ -1,21 +1,33 @@
 """Durations of instructions as pure functions, shared by the tiling search and the emulator."""
 
 from .durations import (
+    ARBITRATION_BYTES,
+    burst_bytes,
+    bytes_in_flight,
     ceil_div,
     copy_ps,
     cycles_to_ps,
     matmul_cycles,
     phases,
+    significand,
+    transfer_bytes,
     transfer_ps,
     vector_cycles,
+    vector_work_cycles,
 )
 
 __all__ = [
+    "ARBITRATION_BYTES",
+    "burst_bytes",
+    "bytes_in_flight",
     "ceil_div",
     "copy_ps",
     "cycles_to_ps",
     "matmul_cycles",
     "phases",
+    "significand",
+    "transfer_bytes",
     "transfer_ps",
     "vector_cycles",
+    "vector_work_cycles",
 ]

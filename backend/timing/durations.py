@@ -51,3 +51,39 @@ def matmul_cycles(machine: Machine, m: int, n: int, k: int, passes: int = 1) -> 
 def vector_cycles(machine: Machine, rows: int, columns: int, cost: int = 1) -> int:
     """One `vec` over rows x columns elements; `cost` is that of its function f."""
     return machine.vector_startup + rows * ceil_div(columns, machine.lanes) * cost
+
+
+SIGNIFICANDS = {"f32": 24, "f16": 11, "bf16": 8}
+CODE_SIGNIFICAND = 8
+
+
+def significand(element: str) -> int:
+    """Bits of a number's significand, the hidden one included; packed codes have at most 8."""
+    return SIGNIFICANDS.get(element, CODE_SIGNIFICAND)
+
+
+ARBITRATION_BYTES = 1 << 14
+"""Main memory serves its queues in turn, at most so many bytes each."""
+
+
+def burst_bytes(machine: Machine, runs: int, run_bytes: int) -> int:
+    """What `runs` contiguous runs cost main memory: each is rounded up to whole bursts."""
+    return runs * ceil_div(run_bytes, machine.hbm_burst) * machine.hbm_burst
+
+
+def bytes_in_flight(machine: Machine, largest: int) -> int:
+    """The bound on a queue's bytes between issue and done; `largest` is its largest descriptor."""
+    return transfer_bytes(machine, machine.hbm_latency_ps) + 2 * largest
+
+
+def transfer_bytes(machine: Machine, picoseconds: int) -> int:
+    """Bytes that main memory delivers in a time, rounded up."""
+    return ceil_div(picoseconds * machine.hbm_bytes_per_second, PICOSECONDS)
+
+
+def vector_work_cycles(machine: Machine, rows: int, columns: int, nbytes: int) -> int:
+    """One instruction of the vector unit with all its operands' bytes; 0 where nothing is done."""
+    if not rows or not columns:
+        return 0
+    lanes = rows * ceil_div(columns, machine.lanes)
+    return machine.vector_startup + max(lanes, ceil_div(nbytes, machine.vector_port_bytes))

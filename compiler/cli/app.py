@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ...backend.errors import TilewrightError
-from . import assembly, inspect, machines, models, prepare, showcase, text
+from . import assembly, inspect, machines, models, prepare, showcase, text, timing
 from .output import USER_ERROR
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -16,6 +16,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("run", models.run),
     ("generate", text.generate),
     ("inspect", inspect.inspect),
+    ("time", timing.time_command),
     ("opt", assembly.opt),
     ("asm", assembly.asm),
     ("disasm", assembly.disasm),

@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute
 
 from ...backend.formats import FORMATS
-from ...backend.timing import phases
+from ...backend.timing import phases, significand
 from ...dialects.lowbit import PackedType
 from ..policy import Policy
 from .activations import ACTIVATIONS
@@ -15,10 +15,6 @@ from .kernels import Description
 from .linear import Linear
 from .rows import Embedding, Heads
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape
-
-CODE_SIGNIFICAND = 8
-SIGNIFICANDS = {"f32": 24, "f16": 11, "bf16": 8}
-"""Bits of a dense format's significand, the hidden one included; codes have at most 8."""
 
 
 def element_bytes(element: Attribute) -> int:
@@ -70,7 +66,6 @@ def shape_of_kernel(
 def _linear(label: str, kernel: Linear, policy: Policy, rows: int, repeats: int) -> LinearShape:
     packing = kernel.packing
     spec = FORMATS[packing.format]
-    significand = SIGNIFICANDS.get(packing.format, CODE_SIGNIFICAND)
     written = [step for step in kernel.steps if step.kind != "half"]
     passes = [ACTIVATIONS[s.fn][1] if s.kind == "unary" else 1 for s in written]
     return LinearShape(
@@ -81,7 +76,7 @@ def _linear(label: str, kernel: Linear, policy: Policy, rows: int, repeats: int)
         panel=packing.panel,
         block=spec.block,
         block_bytes=packing.block_bytes(packing.panel),
-        phases=phases(policy.significand, significand),
+        phases=phases(policy.significand, significand(packing.format)),
         operand_bytes=element_bytes(kernel.operand),
         through_vector=kernel.through_vector,
         out_columns=packing.panel // 2 if kernel.halved else packing.panel,

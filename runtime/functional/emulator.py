@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,15 +13,14 @@ from ...backend.isa.program import Program
 from ...backend.isa.table import DEFAULT_OPCODES
 from ...backend.machine import Machine
 from .fast import FastEngine
-from .faults import Fault
 from .loader import load
 from .memories import Memories
 from .orders import find_order
+from .parameters import Parameters, launch_words
 from .reference import ReferenceEngine
 
 EngineName = Literal["fast", "reference"]
 ENGINES: tuple[EngineName, ...] = ("fast", "reference")
-Parameters = Mapping[str, int | Sequence[int] | npt.NDArray[np.integer[Any]]]
 
 
 class EmulatorError(TilewrightError):
@@ -61,37 +60,9 @@ class Emulator:
         Every parameter of the program must be given, a sequence where it has several words; a
         shorter sequence is filled up with zeros. Raises Fault.
         """
-        words = self.launch_words(parameters or {})
+        words = launch_words(self.program, parameters or {})
         self.memories.begin_launch(self.program)
         return self._engine.run(words, self.order)
-
-    def launch_words(self, parameters: Parameters) -> npt.NDArray[np.int64]:
-        """The launch-parameter table. Raises Fault for a missing, unknown or outlying value."""
-        table = np.zeros(self.program.table_words, np.int64)
-        table[: len(self.program.words)] = self.program.words
-        known = {p.name: p for p in self.program.parameters}
-        for name in parameters:
-            if name not in known:
-                listed = ", ".join(known) or "none"
-                raise Fault("parameter", f"parameter '{name}' is unknown; the entry has {listed}")
-        for name, parameter in known.items():
-            if name not in parameters:
-                raise Fault("parameter", f"parameter '{name}' is missing")
-            values = np.atleast_1d(np.asarray(parameters[name], np.int64))
-            if values.ndim != 1 or len(values) > parameter.count:
-                raise Fault(
-                    "parameter",
-                    f"parameter '{name}' has {values.size} values, wanted {parameter.count}",
-                )
-            for index, value in enumerate(values):
-                if not parameter.lo <= value <= parameter.hi:
-                    raise Fault(
-                        "parameter",
-                        f"parameter '{name}'[{index}] is {value}, wanted {parameter.lo} to "
-                        f"{parameter.hi}",
-                    )
-            table[parameter.offset : parameter.offset + len(values)] = values
-        return table
 
     def read(self, region: str, dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
         """A region's content as a flat view of its memory."""

@@ -21,6 +21,7 @@ from tilewright.runtime.functional import (
 )
 from tilewright.runtime.functional.builder import Builder
 from tilewright.runtime.functional.memories import Memory
+from tilewright.runtime.functional.parameters import launch_words
 
 MACHINE = load_machine("tw-small")
 BOTH = pytest.mark.parametrize("engine", ["reference", "fast"])
@@ -97,7 +98,12 @@ def test_parameters_are_checked_by_name() -> None:
     b = _counter()
     b.parameter("lengths", count=3, lo=-1, hi=4)
     emulator = Emulator(b.program(), MACHINE, engine="reference")
-    assert emulator.launch_words({"trips": 2, "lengths": [4, -1]}).tolist() == [2, 4, -1, 0]
+    assert launch_words(emulator.program, {"trips": 2, "lengths": [4, -1]}).tolist() == [
+        2,
+        4,
+        -1,
+        0,
+    ]
     for given, text in (
         ({"trips": 2}, "parameter 'lengths' is missing"),
         ({"trips": 2, "lengths": [1, 2, 3, 4]}, "has 4 values, wanted 3"),
@@ -105,7 +111,7 @@ def test_parameters_are_checked_by_name() -> None:
         ({"trips": 2, "lengths": [0, 5]}, r"'lengths'\[1\] is 5, wanted -1 to 4"),
     ):
         with pytest.raises(Fault, match=text):
-            emulator.launch_words(given)
+            launch_words(emulator.program, given)
 
 
 def test_names_that_are_none() -> None:

@@ -1,0 +1,205 @@
+"""The timing emulator on programs small enough to be timed by hand, and on compiled ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tilewright.backend.image import read_image
+from tilewright.backend.isa import View
+from tilewright.backend.machine import Machine, load_machine
+from tilewright.backend.timing import ARBITRATION_BYTES
+from tilewright.compiler import compile_model
+from tilewright.runtime.functional import Emulator, Memories
+from tilewright.runtime.functional.builder import Builder
+from tilewright.runtime.timing import Charge, TimingError, TimingResult, time_program
+
+MACHINE = Machine.from_dict(
+    load_machine("tw-small").to_dict()
+    | {"clock_hz": 10**9, "hbm_bytes_per_second": 64 * 10**9, "hbm_latency_ps": 50_000}
+    | {"dma_issue_ps": 10_000, "matrix_fill": 7, "vector_startup": 5, "lanes": 32}
+    | {"array_rows": 32, "array_columns": 32, "arrays": 1, "weight_rows": 2}
+    | {"vector_port_bytes": 10**6, "hbm_burst": 64}
+)
+"""1 ns a cycle, 64 bytes a nanosecond, 50 ns of latency, 10 ns to issue."""
+NS = 1000
+SAMPLE = Path(__file__).parents[3] / "samples" / "tiny-shakespeare"
+
+
+def timed(b: Builder, **parameters: int) -> TimingResult:
+    """A launch, with every engine's charges adding up."""
+    result = time_program(b.program(), MACHINE, parameters)
+    for charges in result.engines.values():
+        assert sum(charges.values()) == result.picoseconds
+    return result
+
+
+def test_scalars_take_cycles_and_loops_none() -> None:
+    b = Builder()
+    b.emit("vpu", "li", rd=1, imm=5)
+    b.emit("vpu", "loop", counter=0, trips=3)
+    b.emit("vpu", "alu", fn="add", rd=1, ra=1, imm=1)
+    b.emit("vpu", "next", counter=0)
+    assert timed(b).picoseconds == 4 * NS
+
+
+def test_a_load_is_issued_served_and_late() -> None:
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    ring = b.channel("ring", "ld", ["mxu"], 1, 4096)
+    load = b.dense(ring, "u8", 4096).beginning().ending()
+    b.emit("ld", "copy", dst=load, src=b.dense(x, "u8", 4096))
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    result = timed(b)
+    assert result.picoseconds == (10 + 64 + 50) * NS
+    assert result.causes("mxu") == {"wait @ring": 124 * NS}
+    assert result.causes("ld") == {"done": 114 * NS, "issue": 10 * NS}
+    assert (result.read_bytes, result.written_bytes) == (4096, 0)
+
+
+def test_a_second_load_waits_for_room_and_overlaps_nothing() -> None:
+    """One slot: the second load is issued when the consumer has released the first."""
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    ring = b.channel("ring", "ld", ["mxu"], 1, 4096)
+    b.emit("ld", "loop", counter=0, trips=2)
+    load = b.dense(ring, "u8", 4096).beginning().ending()
+    b.emit("ld", "copy", dst=load, src=b.dense(x, "u8", 4096))
+    b.emit("ld", "next", counter=0)
+    b.emit("mxu", "loop", counter=0, trips=2)
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    b.emit("mxu", "next", counter=0)
+    result = timed(b)
+    assert result.picoseconds == 2 * 124 * NS
+    assert result.causes("ld")["room @ring"] == 114 * NS
+
+
+def test_two_queues_share_main_memory_in_turn() -> None:
+    """Chunks alternate, so both are done within one chunk of each other."""
+    b = Builder()
+    nbytes = 4 * ARBITRATION_BYTES
+    x = b.region("x", "hbm", 0, nbytes, "input")
+    for number, engine in enumerate(("ld", "ld1")):
+        ring = b.channel(engine, engine, ["mxu"], 1, nbytes, base=number * nbytes)
+        load = b.dense(ring, "u8", nbytes).beginning().ending()
+        b.emit(engine, "copy", dst=load, src=b.dense(x, "u8", nbytes))
+        b.sync("mxu", "wait", ring)
+        b.sync("mxu", "release", ring)
+    result = timed(b)
+    assert result.picoseconds == 10 * NS + 2 * nbytes // 64 * NS + 50 * NS
+    assert result.causes("mxu") == {
+        "wait @ld": (60 + 7 * ARBITRATION_BYTES // 64) * NS,
+        "wait @ld1": ARBITRATION_BYTES // 64 * NS,
+    }
+
+
+def test_products_follow_without_a_gap_and_results_are_late() -> None:
+    b = Builder()
+    left = b.region("a", "spm", 0, 4096, "local", owner="mxu")
+    right = b.region("w", "spm", 4096, 4096, "local", owner="mxu")
+    acc = b.channel("acc", "mxu", ["vpu"], 2, 4096, space="acc")
+    for _ in range(2):
+        b.emit("mxu", "mm", acc=b.dense(acc, "f32", 32, 32).beginning().ending(),
+               a=b.dense(left, "bf16", 32, 32), b=b.dense(right, "bf16", 32, 32))  # fmt: skip
+        b.sync("vpu", "wait", acc)
+        b.sync("vpu", "release", acc)
+    result = timed(b)
+    assert result.engines["mxu"][Charge("matmul", "")] == 64 * NS
+    assert result.picoseconds == (32 + 32 + 7) * NS
+
+
+def test_bytes_in_flight_are_bounded() -> None:
+    """Latency x bandwidth is 3,200 bytes: with two descriptors of 4,096 more, the third waits."""
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    ring = b.channel("ring", "ld", ["mxu"], 8, 4096)
+    b.emit("ld", "loop", counter=0, trips=8)
+    load = b.dense(ring, "u8", 4096).beginning().ending()
+    b.emit("ld", "copy", dst=load, src=b.dense(x, "u8", 4096))
+    b.emit("ld", "next", counter=0)
+    b.emit("mxu", "loop", counter=0, trips=8)
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    b.emit("mxu", "next", counter=0)
+    result = timed(b)
+    assert result.causes("ld")["memory"] > 0
+    assert result.picoseconds == (10 + 8 * 64 + 50) * NS
+
+
+def test_short_runs_cost_whole_bursts() -> None:
+    b = Builder()
+    x = b.region("x", "hbm", 0, 64 * 256, "input")
+    ring = b.channel("ring", "ld", ["mxu"], 1, 4096)
+    column = b.at(x, View("f32", (64, 1), (256, 4)))
+    b.emit("ld", "copy", dst=b.dense(ring, "f32", 64, 1).beginning().ending(), src=column)
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    result = timed(b)
+    assert (result.read_bytes, result.burst_bytes) == (256, 64 * 64)
+
+
+def test_a_token_is_signalled_when_the_store_is_done() -> None:
+    b = Builder()
+    y = b.region("y", "hbm", 0, 64, "state")
+    ring = b.channel("ring", "vpu", ["st"], 1, 64)
+    token = b.token("stored", "st", ["ld"], 1)
+    b.sync("vpu", "acquire", ring)
+    b.sync("vpu", "commit", ring)
+    stored = b.dense(ring, "u8", 64).beginning().ending()
+    b.emit("st", "copy", dst=b.dense(y, "u8", 64), src=stored)
+    b.sync("st", "acquire", token)
+    b.sync("st", "commit", token)
+    b.sync("ld", "wait", token)
+    b.sync("ld", "release", token)
+    assert timed(b).causes("ld") == {"wait @stored": (10 + 1 + 50) * NS}
+
+
+def test_a_program_that_blocks_is_refused() -> None:
+    b = Builder()
+    ring = b.channel("ring", "ld", ["mxu"], 1, 64)
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    with pytest.raises(TimingError, match=r"mxu at instruction 0 \(wait @ring\)"):
+        time_program(b.program(), MACHINE, {})
+
+
+def test_a_popped_word_is_refused_by_name() -> None:
+    b = Builder()
+    ring = b.channel("count", "ld", ["mxu"], 1, 64, kind="scalar", largest=4)
+    b.sync("ld", "acquire", ring)
+    b.sync("ld", "commit", ring)
+    b.emit("mxu", "pop", rd=0, channel=ring.id, offset=0)
+    with pytest.raises(TimingError, match="pops a word of @count"):
+        time_program(b.program(), MACHINE, {})
+
+
+@pytest.mark.parametrize("machine", ["tw-small", "tw-1"])
+@pytest.mark.parametrize(("entry", "tokens"), [("decode", 1), ("prefill", 13)])
+def test_a_timed_launch_is_the_launch_that_runs(
+    machine: str, entry: str, tokens: int, tmp_path: Path
+) -> None:
+    """The same instructions are executed, and no byte moves faster than main memory allows."""
+    path = tmp_path / "m.tw"
+    compile_model(SAMPLE, machine=machine, max_context=64, chunk=16, output=path)
+    image = read_image(path)
+    program, described = image.entries[entry], Machine.from_dict(image.machine)
+    parameters = {
+        "rows": tokens,
+        "logit_rows": 1,
+        "row_start": [0],
+        "q_len": [tokens],
+        "kv_len": [0],
+    }
+    result = time_program(program, described, parameters, image.opcodes)
+    for charges in result.engines.values():
+        assert sum(charges.values()) == result.picoseconds
+    assert result.memory_picoseconds <= result.picoseconds
+    assert "blk.{l}.ffn_down" in result.ops("mxu")
+    emulator = Emulator(program, described, Memories.from_image(image), opcodes=image.opcodes)
+    emulator.write("tokens", np.arange(tokens, dtype=np.int32))
+    emulator.write("logit_index", np.zeros(1, np.int32))
+    assert emulator.run(parameters) == result.instructions
+    again = time_program(program, described, parameters, image.opcodes)
+    assert again == result
