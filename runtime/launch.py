@@ -80,7 +80,8 @@ class Launch:
             "logit_rows": len(self.logit_rows),
             "row_start": self.row_start,
             "q_len": [len(tokens) for tokens in self.tokens],
-            "kv_len": list(self.cached),
+            # One that rests may be full, and then has no position left to name.
+            "kv_len": [n if new else 0 for n, new in zip(self.cached, self.tokens, strict=True)],
         }
 
 

@@ -102,3 +102,11 @@ def test_up_to_the_last_position(image: Path) -> None:
     tokens = list(session.generate(TOKENS[:94], 50))
     assert len(tokens) == 3
     assert session.lengths == (96, 0, 0)
+
+
+def test_a_full_sequence_rests_while_another_goes_on(image: Path, single: Logits) -> None:
+    session = Session.load(image)
+    session.prefill([TOKENS[:96], TOKENS[:3], []])
+    assert session.lengths == (96, 3, 0)
+    _, second, _ = session.decode([None, TOKENS[3], None])
+    np.testing.assert_array_equal(second, single[3])
