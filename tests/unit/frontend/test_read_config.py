@@ -1,8 +1,6 @@
 """Configs by the table: what is used, what is inert, and how everything else is refused."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -278,16 +276,3 @@ def test_gguf_refused(name: str) -> None:
     with pytest.raises(UnsupportedModel) as error:
         read_gguf("g", {**GGUF, **changes}, Tensors())
     assert str(error.value) == message
-
-
-def test_sample_configs_are_read() -> None:
-    folder = Path(__file__).parents[3] / "samples" / "configs"
-    read = {
-        path.parent.name: read_huggingface(str(path), json.loads(path.read_text()))
-        for path in sorted(folder.glob("*/config.json"))
-    }
-    assert {name: (c.layers, c.width, c.kv_heads) for name, c in read.items()} == {
-        "llama-2-7b": (32, 4096, 32),
-        "llama-3-70b": (80, 8192, 8),
-        "smollm2-135m": (30, 576, 3),
-    }
