@@ -2,8 +2,8 @@
 
     TILEWRIGHT_FUZZ_EXAMPLES=500 TILEWRIGHT_FUZZ_SEED=7 pytest -s tests/fuzz
 
-Without these variables a run is short, always the same, and does not shrink what fails. Every test prints its seed and the
-ranges that it draws from; a failing example is printed as hypothesis does.
+Without these variables a run is short, always the same, and does not shrink what fails. Every test
+prints its seed and the ranges that it draws from; a failing example is printed as hypothesis does.
 """
 
 from __future__ import annotations

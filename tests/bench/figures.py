@@ -1,0 +1,52 @@
+"""Figures beside their targets, as lines of text.
+
+A missed target is said in the line; a test fails only where the target is missed by far, so that a
+busy machine fails nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+KEY = "figure"
+"""Name of the pytest property that carries a line."""
+SLACK = 1.5
+"""A figure above this many targets fails its test."""
+
+
+class Report:
+    """The figures of one test; each line goes to `record` at once, so that a failure loses none."""
+
+    def __init__(self, record: Callable[[str, object], None]) -> None:
+        self._record = record
+
+    def line(self, text: str) -> None:
+        """Any text."""
+        self._record(KEY, text)
+
+    def figure(
+        self,
+        what: str,
+        found: float,
+        unit: str = "",
+        target: float | None = None,
+        note: str = "",
+        slack: float = SLACK,
+    ) -> None:
+        """One figure in `unit`, at most `target`; AssertionError above `slack` targets."""
+        text = f"{what:<46}{found:>9.3g} {unit:<4}"
+        if target is not None:
+            verdict = "ok" if found <= target else "MISSED"
+            text += f" target {target:>5g}  {verdict:<6}"
+        self.line(f"{text}  {note}".rstrip())
+        if target is not None:
+            assert found <= slack * target, f"{text}: above {slack:g} targets"
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as they need be; the first is flush left."""
+        lines = [list(head), *map(list, rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        for line in lines:
+            cells = [line[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+            self.line("  ".join(cells))
