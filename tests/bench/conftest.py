@@ -42,7 +42,7 @@ def smollm2() -> Path:
 
 @pytest.fixture(scope="session")
 def smollm2_run(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> CompileRun:
-    """SmolLM2 compiled for the large machine, in a process of its own: the image and what it took."""
+    """SmolLM2 compiled in a process of its own: the image, and what it took."""
     return measure_compile(smollm2, tmp_path_factory.mktemp("exact") / "smollm2.tw", 512)
 
 

@@ -18,10 +18,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
 
-from numpy_forward import FastForward  # noqa: E402
-from reference_files import from_gguf  # noqa: E402
+from numpy_forward import FastForward
+from reference_files import from_gguf
 
-from tilewright.runtime import Session  # noqa: E402
+from tilewright.runtime import Session
 
 CONTEXT = range(63, 15, -3)
 """Positions in the cache before each timed decode step."""
