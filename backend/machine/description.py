@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import TilewrightError
+from .warnings import warnings_of
 
 ACCUMULATOR_BYTES = 4
 """Bytes of one accumulator element (float32 or int32)."""
@@ -83,6 +84,30 @@ class Machine:
     chips: int
     cores: int
     """Cores of the whole machine."""
+    energy_hbm_fj: int
+    """Femtojoules a byte that enters or leaves the main memory."""
+    energy_spm_fj: int
+    """Femtojoules a byte read from or written to the scratchpad."""
+    energy_acc_fj: int
+    """Femtojoules a byte read from or written to the accumulators."""
+    energy_mac4_fj: int
+    """Femtojoules a multiply-add of one phase where an operand has codes of 4 bits."""
+    energy_mac8_fj: int
+    """The same where an operand has codes of 8 bits."""
+    energy_mac16_fj: int
+    """The same where both operands are floats: 8 bits of significand a phase, and exponents."""
+    energy_vector_fj: int
+    """Femtojoules of one lane's work in a cycle of the vector unit."""
+    idle_milliwatts: int
+    """Power that does not depend on the work: leakage, clocks, refresh."""
+    area_multiplier_nm2: int
+    """Square nanometres of a multiplier, divided by the product of its operands' bits."""
+    area_sram_um2: int
+    """Square micrometres of a MiB of scratchpad or accumulators."""
+    area_phy_um2: int
+    """Square micrometres of the interface to the main memory."""
+    note: str
+    """What a reader of this machine's figures must know; empty if nothing."""
 
     @property
     def panel_width(self) -> int:
@@ -99,6 +124,10 @@ class Machine:
         loads = ["ld", *(f"ld{i}" for i in range(1, self.load_queues))]
         stores = ["st", *(f"st{i}" for i in range(1, self.store_queues))]
         return (*loads, *stores, "mxu", "vpu")
+
+    def warnings(self) -> tuple[str, ...]:
+        """What binds where one would not look for it, one sentence each; see `warnings.py`."""
+        return warnings_of(self)
 
     def to_dict(self) -> dict[str, int | str]:
         """Every key with its value, in the order of the fields; `from_dict` is the inverse."""
@@ -132,6 +161,7 @@ class Machine:
 
 
 _RANGES: dict[str, tuple[int, int | None]] = {
+    "clock_hz": (1, 10**12),
     "load_queues": (1, 4),
     "registers": (1, 16),
     "counters": (1, 8),
@@ -145,12 +175,26 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "vector_port_bytes": (ACCUMULATOR_BYTES, None),
     "hbm_latency_ps": (0, None),
     "dma_issue_ps": (0, None),
+    **{key: (0, None) for key in (
+        "energy_hbm_fj", "energy_spm_fj", "energy_acc_fj", "energy_mac4_fj", "energy_mac8_fj",
+        "energy_mac16_fj", "energy_vector_fj", "idle_milliwatts", "area_multiplier_nm2",
+        "area_sram_um2", "area_phy_um2",
+    )},
 }
 """Smallest and largest value of a key; a key that is not listed is at least 1."""
 
 _POWERS_OF_TWO = ("alignment", "hbm_burst")
 _WHOLE_LINES = ("spm_bytes", "acc_bytes", "hbm_bytes")
 _LARGEST = 2**62
+_TEXT = re.compile(r'[^"\\\x00-\x1f]*')
+_NOT_LESS = (
+    ("array_rows", "weight_rows"),
+    ("alignment", "hbm_burst"),
+    ("energy_mac8_fj", "energy_mac4_fj"),
+    ("energy_mac16_fj", "energy_mac8_fj"),
+    ("energy_hbm_fj", "energy_spm_fj"),
+)
+"""The first of a pair is at least the second."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -158,6 +202,8 @@ def _wanted(key: str) -> str:
     """What a key's value must be, in words."""
     if key == "name":
         return "a name of letters, digits, '-', '_' and '.'"
+    if key == "note":
+        return "a line of text without quotes and backslashes, empty if there is nothing to say"
     low, high = _RANGES.get(key, (1, None))
     kind = "a power of two" if key in _POWERS_OF_TWO else "an integer"
     if high is None:
@@ -170,8 +216,9 @@ def _wanted(key: str) -> str:
 def _check_value(source: str, key: str, value: object) -> None:
     """One key by itself: type and range."""
     wrong = MachineError(f"{source}: {key}: found {value!r}, wanted {_wanted(key)}")
-    if key == "name":
-        if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if key in ("name", "note"):
+        pattern = _NAME if key == "name" else _TEXT
+        if not isinstance(value, str) or not pattern.fullmatch(value):
             raise wrong
         return
     if not isinstance(value, int) or isinstance(value, bool):
@@ -192,11 +239,13 @@ def _check_whole(source: str, machine: Machine) -> None:
                 f"{source}: {key}: found {value}, wanted a multiple of alignment,"
                 f" which is {machine.alignment}"
             )
-    if machine.weight_rows > machine.array_rows:
-        raise MachineError(
-            f"{source}: weight_rows: found {machine.weight_rows}, wanted at most array_rows,"
-            f" which is {machine.array_rows}"
-        )
+    for larger, smaller in _NOT_LESS:
+        most: int = getattr(machine, larger)
+        found: int = getattr(machine, smaller)
+        if found > most:
+            raise MachineError(
+                f"{source}: {smaller}: found {found}, wanted at most {larger}, which is {most}"
+            )
     if machine.arrays * machine.array_columns < COLUMN_STEP:
         raise MachineError(
             f"{source}: array_columns: found {machine.arrays} arrays of {machine.array_columns},"
