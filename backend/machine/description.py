@@ -175,11 +175,22 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "vector_port_bytes": (ACCUMULATOR_BYTES, None),
     "hbm_latency_ps": (0, None),
     "dma_issue_ps": (0, None),
-    **{key: (0, None) for key in (
-        "energy_hbm_fj", "energy_spm_fj", "energy_acc_fj", "energy_mac4_fj", "energy_mac8_fj",
-        "energy_mac16_fj", "energy_vector_fj", "idle_milliwatts", "area_multiplier_nm2",
-        "area_sram_um2", "area_phy_um2",
-    )},
+    **{
+        key: (0, None)
+        for key in (
+            "energy_hbm_fj",
+            "energy_spm_fj",
+            "energy_acc_fj",
+            "energy_mac4_fj",
+            "energy_mac8_fj",
+            "energy_mac16_fj",
+            "energy_vector_fj",
+            "idle_milliwatts",
+            "area_multiplier_nm2",
+            "area_sram_um2",
+            "area_phy_um2",
+        )
+    },
 }
 """Smallest and largest value of a key; a key that is not listed is at least 1."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tilewright.backend.errors import TilewrightError
+from tilewright.backend.machine import machine_names
 from tilewright.compiler.cli import app, main
 from tilewright.compiler.cli.output import bytes_text, print_columns, progress_bar
 from tilewright.compiler.cli.page import page
@@ -57,7 +58,8 @@ def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "error: tw-9: no such machine; wanted one of tw-1, tw-small, or a path that ends in .toml\n"
+        f"error: tw-9: no such machine; wanted one of {', '.join(machine_names())}, or a path that "
+        "ends in .toml\n"
     )
 
 
@@ -84,12 +86,12 @@ def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
 def test_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("machines") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["tw-1", "tw-small"]
+    assert [line.split(":")[0] for line in lines] == list(machine_names())
     assert run("machines", "tw-small") == 0
     assert "spm_bytes" in capsys.readouterr().out
     assert run("machines", "--json") == 0
     known = json.loads(capsys.readouterr().out)
-    assert [machine["name"] for machine in known] == ["tw-1", "tw-small"]
+    assert [machine["name"] for machine in known] == list(machine_names())
     assert run("machines", "tw-small", "--json") == 0
     assert json.loads(capsys.readouterr().out)["spm_bytes"] == 256 * 1024
 

@@ -9,6 +9,16 @@ import pytest
 
 from tilewright.backend.machine import Machine, MachineError, load_machine, machine_names
 
+SHIPPED = (
+    "essay-3tbs",
+    "ethos-u65-512-like",
+    "h100-like",
+    "tpu-v3-core",
+    "tpu-v5e",
+    "tw-1",
+    "tw-small",
+)
+
 
 def described(**changes: object) -> dict[str, object]:
     """The teaching machine's keys with some changed; a change to None takes the key away."""
@@ -17,16 +27,17 @@ def described(**changes: object) -> dict[str, object]:
 
 
 def test_the_shipped_machines_load_under_their_names() -> None:
-    assert machine_names() == ("tw-1", "tw-small")
+    assert machine_names() == SHIPPED
     for name in machine_names():
         assert load_machine(name).name == name
 
 
-def test_the_essay_machine_is_the_one_of_the_essay() -> None:
-    machine = load_machine("tw-1")
+@pytest.mark.parametrize(("name", "hbm_bytes"), [("tw-1", 192 << 30), ("essay-3tbs", 192 * 10**9)])
+def test_the_essay_machine_is_the_one_of_the_essay(name: str, hbm_bytes: int) -> None:
+    machine = load_machine(name)
     assert (machine.spm_bytes, machine.acc_bytes) == (32 << 20, 4 << 20)
     assert (machine.arrays, machine.array_rows, machine.array_columns) == (4, 128, 128)
-    assert machine.hbm_bytes == 192 << 30
+    assert machine.hbm_bytes == hbm_bytes
     assert machine.hbm_bytes_per_second == 3 * 10**12
 
 
@@ -99,6 +110,13 @@ def test_panels_are_as_wide_as_arrays_and_accumulator_allow(
         ({"acc_bytes": 512}, "m.toml: acc_bytes: found 512, wanted an integer, at least 1024"),
         ({"spm_bytes": 65_600, "alignment": 128}, "m.toml: spm_bytes: found 65600, wanted a mult"),
         ({"weight_rows": 33}, "m.toml: weight_rows: found 33, wanted at most array_rows, which is"),
+        ({"hbm_burst": 128}, "m.toml: hbm_burst: found 128, wanted at most alignment, which is 64"),
+        ({"energy_mac4_fj": 101}, "m.toml: energy_mac4_fj: found 101, wanted at most energy_mac8"),
+        ({"energy_hbm_fj": 9}, "m.toml: energy_spm_fj: found 1060, wanted at most energy_hbm_fj"),
+        ({"energy_hbm_fj": -1}, "m.toml: energy_hbm_fj: found -1, wanted an integer, at least 0"),
+        ({"clock_hz": 10**13}, "m.toml: clock_hz: found 10000000000000, wanted an integer from 1"),
+        ({"note": 'a "b"'}, "m.toml: note: found 'a \"b\"', wanted a line of text without quotes"),
+        ({"note": "a\nb"}, "m.toml: note: found 'a\\nb', wanted a line of text without quotes"),
         ({"array_columns": 8}, "m.toml: array_columns: found 1 arrays of 8, wanted at least 16"),
     ],
 )
@@ -107,8 +125,37 @@ def test_what_cannot_be_built_is_refused_by_name(changes: dict[str, object], mes
         Machine.from_dict(described(**changes), "m.toml")
 
 
+@pytest.mark.parametrize(
+    ("name", "teraflops"),
+    [("tpu-v3-core", 61.5), ("tpu-v5e", 197), ("h100-like", 989), ("ethos-u65-512-like", 1.0)],
+)
+def test_arrays_and_clock_give_the_published_peak(name: str, teraflops: float) -> None:
+    m = load_machine(name)
+    peak = 2 * m.arrays * m.array_rows * m.array_columns * m.clock_hz / 1e12
+    assert peak == pytest.approx(teraflops, rel=0.03)
+
+
+def test_the_shipped_machines_need_no_warning() -> None:
+    assert {name: load_machine(name).warnings() for name in SHIPPED} == dict.fromkeys(SHIPPED, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"hbm_bytes_per_second": 31 * 10**9}, "bounds decode with weights of 4 bits and less: it "
+         "takes in 64 billion a second, and 62 come"),
+        ({"hbm_bytes_per_second": 130 * 10**9}, "bounds decode with weights of 16 bits and less"),
+        ({"hbm_latency_ps": 10**7}, "the scratchpad of 262,144 bytes is less than twice hbm's"),
+        ({"vector_port_bytes": 383}, "the vector port moves 383 bytes a cycle, and 32 lanes ask"),
+    ],
+)  # fmt: skip
+def test_warnings_name_what_binds_unexpectedly(changes: dict[str, object], text: str) -> None:
+    (warning,) = Machine.from_dict(described(**changes)).warnings()
+    assert text in warning
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    wanted = "tw-2: no such machine; wanted one of tw-1, tw-small, or a path that ends in .toml"
+    wanted = f"tw-2: no such machine; wanted one of {', '.join(SHIPPED)}, or a path that ends in"
     with pytest.raises(MachineError, match=re.escape(wanted)):
         load_machine("tw-2")
 
