@@ -1,0 +1,47 @@
+"""The least joules of a step: its least work, each operand moved once, in the time of its bound."""
+
+from __future__ import annotations
+
+from ..machine import Machine
+from ..timing.energy import Energy, Work, energy_of
+from .bound import Bound
+from .ops import Op
+
+ONCE_IN_ONCE_OUT = 2
+ACCUMULATOR_BYTES = 4
+
+
+def least_work(bound: Bound) -> Work:
+    """Least counts: a byte of hbm enters and leaves scratchpad once, so does a sum its accumulator.
+
+    Sums are those of matmuls; scores and their outputs may stay between the units.
+    """
+    classes = {4: 0, 8: 0, 16: 0}
+    sums = 0
+    for op in (one.op for one in bound.ops):
+        for bits, count in _macs(op):
+            classes[bits] += count
+        sums += sum(p.m * p.n * p.repeats for p in op.products)
+    return Work(
+        hbm_bytes=bound.bytes.total,
+        spm_bytes=ONCE_IN_ONCE_OUT * bound.bytes.total,
+        acc_bytes=ONCE_IN_ONCE_OUT * ACCUMULATOR_BYTES * sums,
+        macs4=classes[4],
+        macs8=classes[8],
+        macs16=classes[16],
+        lane_cycles=bound.lane_work,
+        picoseconds=bound.picoseconds,
+    )
+
+
+def least_energy(machine: Machine, bound: Bound) -> Energy:
+    """Joules of the least work."""
+    return energy_of(machine, least_work(bound))
+
+
+def _macs(op: Op) -> list[tuple[int, int]]:
+    """Class and multiply-adds times phases of each product."""
+    found = [(p.mac_class, p.m * p.k * p.n * p.phases * p.repeats) for p in op.products]
+    if op.scores:
+        found.append((16, op.scores.macs * op.scores.phases))
+    return found
