@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, cast
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
@@ -20,6 +21,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from ..backend.errors import TilewrightError
 from ..dialects.checks import verify_module
 from ..dialects.context import DIALECTS, UPSTREAM
+from ..dialects.source import parse_source
 from ..passes import PASSES
 
 
@@ -29,6 +31,16 @@ class TilewrightOpt(xDSLOptMain):
     def register_all_dialects(self) -> None:
         for dialect in (*UPSTREAM, *DIALECTS):
             self.ctx.load_dialect(dialect)
+
+    def register_all_frontends(self) -> None:
+        def parse(file: IO[bytes]) -> ModuleOp:
+            # Chunks of a split input are text, whatever xDSL's types say.
+            raw = cast(bytes | str, file.read())
+            text = raw if isinstance(raw, str) else raw.decode("utf-8")
+            implicit = not self.args.no_implicit_module
+            return parse_source(self.ctx, text, self.get_input_name(), implicit)
+
+        self.available_frontends["mlir"] = parse
 
     def register_all_passes(self) -> None:
         super().register_all_passes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..errors import TilewrightError
 from ..isa import Channel, Parameter, Region
 from ..isa.program import ChannelKind, Memory, Role, Space
+from ..json_text import parse_json
 from .tables import Tables
 from .text import AsmError, constant_bits, parse_view, symbol_name
 from .tree import Node
@@ -50,7 +50,7 @@ def _read(statement: Node, fields: dict[str, Any], tables: Tables) -> None:
         case "kv_block":
             fields["kv_block"] = _int(parts[0])
         case "meta":
-            fields["meta"] = json.loads(_text(parts[0]).removeprefix("meta "))
+            fields["meta"] = parse_json(_text(parts[0]).removeprefix("meta "))
         case "view":
             name, offset, text = parts
             _expect_next(name, f"v{len(tables.views)}")

@@ -179,7 +179,7 @@ def parse_recipe(text: str) -> Recipe:
     """The recipe that `text` states. Raises FormatError with the column of what is wrong."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = getattr(error, "offset", None) or 1
         raise FormatError(f"recipe {text!r}, column {column}: not an expression") from error
     return Recipe(_node(text, tree.body))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import TilewrightError
+from ..json_text import parse_json
 
 ALIGNMENT = 64
 """The data section starts at a multiple of this, and so does the first tensor."""
@@ -106,7 +107,7 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror}); give an image file") from None
     try:
-        parsed = json.loads(text)
+        parsed = parse_json(text)
         metadata = {str(k): str(v) for k, v in parsed.pop("__metadata__", {}).items()}
         if metadata.get("format") != FORMAT:
             raise ImageError(f"{path}: a safetensors file, but no image; compile one from it")

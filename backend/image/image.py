@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from ..isa import DEFAULT_OPCODES, Program, Region
 from ..isa.program import PACKED_ROLES
+from ..json_text import parse_json
 from .container import ALIGNMENT, ImageError
 
 Bytes = npt.NDArray[np.uint8]
@@ -49,9 +49,15 @@ class Image:
 
     @property
     def tokenizer(self) -> dict[str, Any] | None:
-        """The tokenizer and chat template as `runtime.tokenizer` takes them, None without one."""
+        """The tokenizer and chat template as `runtime.tokenizer` takes them, None without one.
+
+        Raises ImageError where it is no JSON.
+        """
         text = self.files.get(TOKENIZER_FILE)
-        return None if text is None else json.loads(text)
+        try:
+            return None if text is None else parse_json(text)
+        except ValueError as error:
+            raise ImageError(f"the image's {TOKENIZER_FILE} is not JSON: {error}") from None
 
     def packed_regions(self) -> dict[str, Region]:
         """Every weight and table region of every entry, by rising hbm address.

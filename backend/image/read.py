@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from ..isa import Program, unpack_views
 from ..isa.program import ProgramError
 from ..isa.view import ViewError
+from ..json_text import parse_json
 from .container import Header, ImageError, read_header
 from .image import Bytes, Image
 from .write import VERSION, sha256, whole_digest
@@ -27,7 +27,7 @@ def read_image(path: str | Path, check: bool = True) -> Image:
     path = Path(path)
     header = read_header(path)
     _check_identity(path, header)
-    digests = json.loads(header.metadata["digests"])
+    digests = _table(path, header, "digests")
     if sorted(digests) != sorted(header.tensors):
         raise ImageError(f"{path}: digests and tensors differ in names; compile it again")
     data = np.memmap(path, np.uint8, "r")[header.data_start :]
@@ -39,7 +39,7 @@ def read_image(path: str | Path, check: bool = True) -> Image:
                     f"{path}: tensor {tensor.name} has digest {found[:12]}, its image was written "
                     f"with {digests[tensor.name][:12]}; the file is damaged, compile it again"
                 )
-    tables = json.loads(header.metadata["image"])
+    tables = _table(path, header, "image")
     try:
         image = Image(
             machine=tables["machine"],
@@ -59,8 +59,10 @@ def read_image(path: str | Path, check: bool = True) -> Image:
             weights=None,
             digest=header.metadata["digest"],
         )
-    except (KeyError, TypeError, ProgramError, ViewError) as error:
-        raise ImageError(f"{path}: its tables are not those of an image: {error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise _not_ours(path, error) from None
+    except (ProgramError, ViewError) as error:
+        raise _not_ours(path, error) from None
     if not image.has_weights:
         return image
     return _with_weights(path, header, data, image)
@@ -73,6 +75,22 @@ def tensor_span(path: str | Path, name: str) -> tuple[int, int]:
         raise ImageError(f"{path}: no tensor {name}; it has {', '.join(header.tensors)}")
     tensor = header.tensors[name]
     return (header.data_start + tensor.start, header.data_start + tensor.stop)
+
+
+def _table(path: Path, header: Header, key: str) -> dict[str, Any]:
+    """A JSON object of the header."""
+    try:
+        value = parse_json(header.metadata[key])
+    except ValueError as error:
+        raise _not_ours(path, error) from None
+    if not isinstance(value, dict):
+        raise _not_ours(path, f"{key} is no object")
+    return cast(dict[str, Any], value)
+
+
+def _not_ours(path: Path, error: object) -> ImageError:
+    text = " ".join(str(error).split())[:300]
+    return ImageError(f"{path}: its tables are not those of an image: {text}")
 
 
 def _check_identity(path: Path, header: Header) -> None:

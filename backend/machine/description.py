@@ -294,6 +294,7 @@ def load_machine(name_or_path: str | Path) -> Machine:
 def _parse(text: str, source: str) -> Machine:
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Beside its own errors tomllib lets through those of Python: digits, brackets without end.
         raise MachineError(f"{source}: not valid TOML: {error}") from error
     return Machine.from_dict(data, source)

@@ -1,7 +1,5 @@
 """Prompts on the command line: ids, text, or a chat turn."""
 
-import json
-
 from ...backend.errors import TilewrightError
 from ...backend.image import Image
 from ...runtime.chat import render_chat
@@ -18,7 +16,7 @@ def parse_ids(text: str) -> list[int]:
 
 def tokenizer_of(image: Image) -> Tokenizer:
     """The tokenizer that the image carries (TokenizerError without one)."""
-    return Tokenizer(json.loads(image.files.get("tokenizer.json", b"{}")))
+    return Tokenizer(image.tokenizer or {})
 
 
 def chat_prompt(tokenizer: Tokenizer, prompt: str, system: str) -> list[int]:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation
-from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from ...backend.errors import TilewrightError
 from ...backend.formats import Blocks, parse_recipe
 from ...dialects import context, tg
 from ...dialects.locations import location_name
+from ...dialects.source import parse_source
 from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
 from .safetensors_file import TYPES, SafetensorsFile
-from .tables import is_table, table_values
+from .tables import is_table, table_shape
 
 
 class GraphTextError(TilewrightError):
@@ -69,7 +69,7 @@ class ArraysCheckpoint:
 def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...]:
     """The modules of a file, verified, with symbols and recipes resolved. Raises GraphTextError."""
     try:
-        outer = Parser(context(), path.read_text("utf-8"), str(path)).parse_module()
+        outer = parse_source(context(), path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise GraphTextError(f"{path}: cannot be read: {error}") from None
     except ParseError as error:
@@ -117,7 +117,7 @@ def _check(path: Path, module: ModuleOp, checkpoint: ArraysCheckpoint) -> None:
         if isinstance(op, tg.GlobalOp | tg.ScalarOp | tg.TableOp):
             symbols.add(op.sym_name.data)
             if isinstance(op, tg.GlobalOp) and op.recipe is not None:
-                _check_recipe(op.recipe.data, checkpoint)
+                _check_recipe(op, op.recipe.data, checkpoint)
     for op in module.walk():
         for name in _references(op):
             if name not in symbols:
@@ -143,10 +143,16 @@ def _references(op: Operation) -> list[str]:
             return []
 
 
-def _check_recipe(recipe: str, checkpoint: ArraysCheckpoint) -> None:
-    """Raises FormatError, TableError or CheckpointError for a recipe that makes nothing."""
+def _check_recipe(op: tg.GlobalOp, recipe: str, checkpoint: ArraysCheckpoint) -> None:
+    """Raises FormatError, TableError, GraphTextError or CheckpointError for a recipe that does not
+    make what is declared."""
     if is_table(recipe):
-        table_values(recipe)
+        made = table_shape(recipe)
+        if op.shape != made:
+            raise GraphTextError(
+                f"{checkpoint.path.with_suffix('.mlir')}: @{op.global_name} is {op.shape}, "
+                f"and its recipe makes {made}"
+            )
         return
     for name in parse_recipe(recipe).sources(0):
         if checkpoint.names:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from ...backend.formats import Blocks
+from ...backend.json_text import parse_json
 from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial, UnsupportedModel
 from .huggingface_tokenizer import huggingface_tokenizer
 from .safetensors_file import TYPES, SafetensorsFile
@@ -99,10 +99,10 @@ class HuggingFaceCheckpoint:
 def read_json(path: Path) -> dict[str, object]:
     """A JSON object from a file; CheckpointError in one line otherwise."""
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = parse_json(path.read_text("utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path}: is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: is not a JSON object")

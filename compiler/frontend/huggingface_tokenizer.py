@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from ...backend.json_text import parse_json
 from .checkpoint import CheckpointError, TokenizerMaterial
 
 
@@ -54,8 +54,8 @@ def _text(path: Path) -> str:
 
 def _parsed(path: Path, text: str) -> dict[str, object]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise CheckpointError(f"{path}: is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: is not a JSON object")

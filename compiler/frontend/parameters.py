@@ -87,7 +87,8 @@ def _refuse_strangers(config: ModelConfig, checkpoint: Checkpoint, expected: set
     layers = [str(layer) for layer in range(config.layers)]
     inert = {name.replace("{l}", layer) for name in INERT_TENSORS for layer in layers}
     inert |= {"rope_freqs.weight"} if checkpoint.kind == "gguf" else {"lm_head.weight"}
-    strangers = [name for name in checkpoint.names if name not in expected | inert]
+    known = expected | inert
+    strangers = [name for name in checkpoint.names if name not in known]
     if strangers:
         more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
         raise UnsupportedModel(

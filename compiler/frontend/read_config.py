@@ -21,6 +21,12 @@ from .architectures import (
 from .checkpoint import TensorInfo, UnsupportedModel
 from .model_config import ModelConfig, Rope
 
+MOST_LAYERS = 1 << 14
+"""Every layer has names of its own; models with more are none, and would take minutes to refuse."""
+_LARGEST = (1 << 31) - 1
+"""Of any other count: rows and positions are 32-bit integers in launches."""
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
+
 
 class _Keys:
     """Typed access to raw keys; every error names the file, the key and the value found."""
@@ -36,18 +42,22 @@ class _Keys:
     def get(self, name: str) -> object:
         return self.keys.get(self.prefix + name)
 
-    def count(self, name: str, default: int | None = None, layers: int = 0) -> int:
+    def count(
+        self, name: str, default: int | None = None, layers: int = 0, most: int = _LARGEST
+    ) -> int:
         """A positive integer; for `layers` a list of equal ones will do."""
         value = self.get(name)
         if value is None and default is not None:
             return default
         if layers and isinstance(value, list):
-            items = set(cast(list[object], value))
-            if len(items) != 1:
+            items = cast(list[object], value)
+            if not items or any(item != items[0] for item in items):
                 raise self.fail(name, "one number for all layers")
-            (value,) = items
+            value = items[0]
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise self.fail(name, "a positive integer")
+        if value > most:
+            raise self.fail(name, f"at most {most}")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
@@ -56,6 +66,8 @@ class _Keys:
             return default
         if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
             raise self.fail(name, "a positive number")
+        if value > _LARGEST_FLOAT:
+            raise self.fail(name, f"at most {_LARGEST_FLOAT}, as float32 has it")
         return float(value)
 
     def flag(self, name: str) -> bool:
@@ -106,7 +118,7 @@ def read_huggingface(where: str, raw: Mapping[str, object]) -> ModelConfig:
         {**HUGGINGFACE_INERT, **row.huggingface_inert},
         f"the architecture {row.name}",
     )
-    layers, width = keys.count("num_hidden_layers"), keys.count("hidden_size")
+    layers, width = keys.count("num_hidden_layers", most=MOST_LAYERS), keys.count("hidden_size")
     heads = keys.count("num_attention_heads")
     default_dim = None if row.head_dim_required or width % heads else width // heads
     head_dim = keys.count("head_dim", default_dim)
@@ -160,8 +172,8 @@ def _huggingface_rope(keys: _Keys, head_dim: int) -> Rope:
 def _huggingface_window(keys: _Keys, row: Architecture) -> int | None:
     kinds = keys.get("layer_types")
     if kinds is not None:
-        known = {"full_attention", "sliding_attention"}
-        if not isinstance(kinds, list) or not known.issuperset(cast(list[object], kinds)):
+        known = ("full_attention", "sliding_attention")
+        if not isinstance(kinds, list) or any(k not in known for k in cast(list[object], kinds)):
             raise keys.fail("layer_types", "a list of full_attention and sliding_attention")
     if keys.get("sliding_window") is None or (
         row.window_switch and not keys.flag(row.window_switch)
@@ -190,7 +202,7 @@ def read_gguf(where: str, raw: Mapping[str, object], tensors: GgufTensors) -> Mo
     _refuse_strangers(where, raw, keys.prefix)
     _refuse_unknown(keys, GGUF_USED, GGUF_INERT, f"the architecture {row.name}")
     vocab, names = tensors.info("token_embd.weight").shape[0], frozenset(tensors.names)
-    layers, width = keys.count("block_count"), keys.count("embedding_length")
+    layers, width = keys.count("block_count", most=MOST_LAYERS), keys.count("embedding_length")
     heads = keys.count("attention.head_count", layers=layers)
     head_dim = keys.count("attention.key_length", width // heads if width % heads == 0 else None)
     if keys.count("attention.value_length", head_dim) != head_dim:

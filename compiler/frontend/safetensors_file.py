@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ...backend.formats import ELEMENTS
+from ...backend.json_text import parse_json
 from .checkpoint import CheckpointError
 
 TYPES: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
@@ -56,8 +56,8 @@ class SafetensorsFile:
                 f"{self.path}: truncated or not safetensors: {size} bytes with a table of {length}"
             )
         try:
-            table = json.loads(self._map[8 : 8 + length])
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            table = parse_json(self._map[8 : 8 + length])
+        except ValueError as error:
             raise CheckpointError(f"{self.path}: its table is not JSON: {error}") from None
         if not isinstance(table, dict):
             raise CheckpointError(f"{self.path}: its table is not a JSON object")

@@ -34,8 +34,26 @@ def is_table(recipe: str) -> bool:
     return recipe.partition("(")[0].strip() in FUNCTIONS
 
 
+def table_shape(recipe: str) -> tuple[int, int]:
+    """(positions, dim / 2) of a table, without its values. Raises TableError."""
+    _, _, dim, positions, _ = _checked(recipe)
+    return positions, dim // 2
+
+
 def table_values(recipe: str) -> NDArray[np.float32]:
     """float32 [positions, dim / 2]. Raises TableError."""
+    function, theta, dim, positions, scaling = _checked(recipe)
+    frequencies = _scaled(theta ** (-np.arange(0, dim, 2, dtype=np.float64) / dim), scaling)
+    angles = np.arange(positions)[:, None] * frequencies[None, :]
+    return FUNCTIONS[function](angles).astype(np.float32)
+
+
+_Scaling = tuple[str, tuple[float, ...]]
+"""Empty, `linear`, `factors` or `llama3`, and its numbers."""
+
+
+def _checked(recipe: str) -> tuple[str, float, int, int, _Scaling]:
+    """Function, theta, dim, positions and scaling."""
     function, arguments = _parsed(recipe)
     match arguments:
         case (float(theta), int(dim), int(positions), *rest):
@@ -44,14 +62,15 @@ def table_values(recipe: str) -> NDArray[np.float32]:
             raise TableError(f"table {recipe!r}: wanted theta, dim, positions and maybe a scaling")
     if not isinstance(scaling, str) or len(rest) > 1 or dim < 2 or dim % 2 or positions < 1:
         raise TableError(f"table {recipe!r}: wanted an even dim, positions from 1, scaling as text")
-    angles = np.arange(positions)[:, None] * _frequencies(recipe, theta, dim, scaling)[None, :]
-    return FUNCTIONS[function](angles).astype(np.float32)
+    if not 0 < theta < math.inf:
+        raise TableError(f"table {recipe!r}: wanted a theta above 0, found {theta}")
+    return function, theta, dim, positions, _scaling(recipe, scaling, dim)
 
 
 def _parsed(recipe: str) -> tuple[str, tuple[object, ...]]:
     try:
         tree = ast.parse(recipe.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if (
         not isinstance(tree, ast.Call)
@@ -67,25 +86,38 @@ def _parsed(recipe: str) -> tuple[str, tuple[object, ...]]:
     return tree.func.id, tuple(constant.value for constant in constants)
 
 
-def _frequencies(recipe: str, theta: float, dim: int, scaling: str) -> NDArray[Any]:
-    """Radians a position for each of dim / 2 pairs, float64."""
-    base = theta ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)
-    words = scaling.split()
+def _scaling(recipe: str, text: str, dim: int) -> _Scaling:
+    """The scaling that a recipe's text names; every number divides or is divided by."""
+    kind, *words = text.split() or [""]
     try:
-        numbers = [float(word) for word in words[1:]]
+        numbers = tuple(float(word) for word in words)
     except ValueError:
-        numbers = []
-    match words[:1], numbers:
-        case [], []:
-            return base
-        case ["linear"], [factor]:
+        numbers = ()
+    wanted = {"": 0, "linear": 1, "factors": dim // 2, "llama3": 4}
+    if len(numbers) != wanted.get(kind, -1) or not all(0 < n < math.inf for n in numbers):
+        raise TableError(f"table {recipe!r}: scaling {text!r} is not one that rope has")
+    match kind, numbers:
+        case "llama3", (_, low, high, _) if low >= high:
+            raise TableError(
+                f"table {recipe!r}: the low factor of llama3 is {low}, wanted less than the high "
+                f"factor, {high}"
+            )
+        case _:
+            pass
+    return kind, numbers
+
+
+def _scaled(base: NDArray[Any], scaling: _Scaling) -> NDArray[Any]:
+    """Radians a position for each of dim / 2 pairs, float64."""
+    match scaling:
+        case ("linear", (factor,)):
             return base / factor
-        case ["factors"], _ if len(numbers) == dim // 2:
+        case ("factors", numbers):
             return base / np.array(numbers)
-        case ["llama3"], [factor, low, high, original]:
+        case ("llama3", (factor, low, high, original)):
             return _llama3(base, factor, low, high, original)
         case _:
-            raise TableError(f"table {recipe!r}: scaling {scaling!r} is not one that rope has")
+            return base
 
 
 def _llama3(

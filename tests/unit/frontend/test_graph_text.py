@@ -88,6 +88,18 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
         ("tw.policy", "tw.other"),
         '{path}: module @step names no policy: attributes {{tw.policy = "exact"}}',
     ),
+    "string without an end": (
+        ("\"'w'\"", f"\"'w' {'x' * 200}"),
+        "{path}:3:61: a string has no end in its line, or an unknown escape in it",
+    ),
+    "packed order": (
+        ("f32, kn>", "f32, kk>"),
+        "{path}:3:56: no packed order is named 'kk': kn, nk",
+    ),
+    "nested too deeply": (
+        ("#tw.hbm>", "#tw.hbm<" + "[" * 5000),
+        "{path}:4:186: nested too deeply to be read",
+    ),
     "symbol": (
         ("to @y loc", "to @z loc"),
         "{path}: tg.output at y names @z, which is not declared",

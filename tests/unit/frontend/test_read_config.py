@@ -129,6 +129,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"num_hidden_layers": -1},
         "c: num_hidden_layers is -1, wanted a positive integer",
     ),
+    "more layers than any model": (
+        {"num_hidden_layers": 1 << 40},
+        "c: num_hidden_layers is 1099511627776, wanted at most 16384",
+    ),
+    "rows beyond 32 bits": (
+        {"vocab_size": 1 << 31},
+        "c: vocab_size is 2147483648, wanted at most 2147483647",
+    ),
+    "beyond float32": (
+        {"rope_theta": 10**400},
+        f"c: rope_theta is {str(10**400)[:200]}, wanted at most 3.4028234663852886e+38, as float32 "
+        "has it",
+    ),
     "text for a number": (
         {"rms_norm_eps": "1e-5"},
         "c: rms_norm_eps is '1e-5', wanted a positive number",
@@ -162,6 +175,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "layer types": (
         {"layer_types": ["mamba"]},
         "c: layer_types is ['mamba'], wanted a list of full_attention and sliding_attention",
+    ),
+    "lists of layer types": (
+        {"layer_types": [[]]},
+        "c: layer_types is [[]], wanted a list of full_attention and sliding_attention",
     ),
     "sliding layers": (
         {"layer_types": ["sliding_attention"]},
@@ -246,6 +263,10 @@ GGUF_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "layers that differ": (
         {"llama.feed_forward_length": [96, 64]},
         "g: llama.feed_forward_length is [96, 64], wanted one number for all layers",
+    ),
+    "layers that are lists": (
+        {"llama.feed_forward_length": [[96], [96]]},
+        "g: llama.feed_forward_length is [[96], [96]], wanted a positive integer",
     ),
     "partial rope": (
         {"llama.rope.dimension_count": 8},

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from tilewright.compiler.frontend.model_config import Rope
-from tilewright.compiler.frontend.tables import TableError, is_table, table_recipe, table_values
+from tilewright.compiler.frontend.tables import (
+    TableError,
+    is_table,
+    table_recipe,
+    table_shape,
+    table_values,
+)
 
 
 def test_plain_angles() -> None:
@@ -49,6 +55,10 @@ def test_llama3_keeps_fast_pairs_and_slows_slow_ones() -> None:
         assert values[j] == pytest.approx(math.sin(wanted), rel=1e-7)
 
 
+def test_the_shape_is_known_without_the_values() -> None:
+    assert table_shape(f"rope_cos(1.0, {1 << 40}, {1 << 50})") == (1 << 50, 1 << 39)
+
+
 def test_only_tables_are_tables() -> None:
     assert is_table("rope_cos(1.0, 2, 3)")
     assert not is_table("rotary('blk.{l}.attn_q.weight', 9)")
@@ -66,6 +76,16 @@ def test_only_tables_are_tables() -> None:
         ("rope_cos(1.0, 2, 4, 'yarn 2')", "scaling 'yarn 2' is not one that rope has"),
         ("rope_cos(1.0, 4, 4, 'factors 1.0')", "scaling 'factors 1.0' is not one that rope has"),
         ("rope_cos(1.0, 4, 4, 'linear x')", "scaling 'linear x' is not one that rope has"),
+        ("rope_cos(1.0, 4, 4, 'linear 0')", "scaling 'linear 0' is not one that rope has"),
+        ("rope_cos(0.0, 4, 4)", "wanted a theta above 0, found 0.0"),
+        (
+            "rope_cos(1.0, 4, 4, 'llama3 8 4 4 64')",
+            "the low factor of llama3 is 4.0, wanted less than the high factor, 4.0",
+        ),
+        (
+            f"rope_cos(1.0, 4, {'-' * 9999}4)",
+            "wanted rope_cos or rope_sin of numbers and maybe a text",
+        ),
     ],
 )
 def test_wrong_recipes(recipe: str, reason: str) -> None:

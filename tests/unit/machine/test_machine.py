@@ -167,6 +167,10 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     broken.write_text("name = \n")
     with pytest.raises(MachineError, match=r"broken\.toml: not valid TOML: .*line 1"):
         load_machine(broken)
+    for text in (f"a = {'[' * 5000}", f"a = {'1' * 5000}"):
+        broken.write_text(text)
+        with pytest.raises(MachineError, match=r"broken\.toml: not valid TOML: "):
+            load_machine(broken)
     broken.write_bytes(b"\xff\xfe")
     with pytest.raises(MachineError, match=r"broken\.toml: cannot be read: .*utf-8"):
         load_machine(broken)
