@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .output import bytes_text, print_columns, print_json
+from .output import bytes_text, note, print_columns, print_json
 
 
 def machines(
@@ -30,6 +30,8 @@ def machines(
             print_json(numbers)
         else:
             print_columns([(key, str(value)) for key, value in numbers.items()], indent="")
+            for warning in description.warnings():
+                note(f"warning: {warning}")
         return
     known = [load_machine(name) for name in machine_names()]
     if as_json:
@@ -43,4 +45,5 @@ def machines(
             f"{description.lanes} lanes, hbm {bytes_text(description.hbm_bytes)} at "
             f"{description.hbm_bytes_per_second / 1e9:g} GB/s, "
             f"{description.clock_hz / 1e9:g} GHz"
+            + (f"; {description.note}" if description.note else "")
         )

@@ -1,0 +1,76 @@
+"""`bound_model`: the floors of a step of a loaded model, with the formats it would be packed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..backend.bounds import Bound, BoundError, Formats, Step, bound_of, find_policy
+from ..backend.errors import TilewrightError
+from ..backend.formats import find_format
+from ..backend.machine import Machine
+from ..passes.policy import POLICIES
+from .frontend.loader import Model
+from .frontend.model_config import ModelConfig
+from .frontend.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class ModelBound:
+    """The bound of a step, and whether the model fits the machine at all."""
+
+    bound: Bound
+    needed_bytes: int
+    """Main memory for all weights and for the caches of the step's sequences."""
+    formats: Formats
+
+
+def bound_model(
+    model: Model, step: Step, machine: Machine, policy: str, weights: str | None = None
+) -> ModelBound:
+    """The floors of a step; `weights` is the format that matmuls' parameters are quantised to.
+
+    Raises TilewrightError for a graph without a config, and for an unknown policy or format.
+    """
+    if model.config is None or model.parameters is None:
+        raise TilewrightError(
+            f"{model.path}: is a graph: a bound needs the sizes of a model; name its config.json, "
+            "directory or .gguf file"
+        )
+    find_policy(policy)
+    longest = max((s.context for s in step.sequences), default=0)
+    most = min(model.config.max_positions, model.config.window or longest)
+    if longest > most:
+        raise BoundError(
+            f"{model.path}: a context of {longest} positions exceeds the {most} that the model "
+            "has: ask for fewer"
+        )
+    formats = formats_of(model.parameters, policy, weights)
+    bound = bound_of(model.config, step, machine, policy, formats)
+    return ModelBound(
+        bound, _needed(model.config, model.parameters, step, policy, formats), formats
+    )
+
+
+def formats_of(parameters: Parameters, policy: str, weights: str | None) -> Formats:
+    """Symbol -> format of each matrix, as `choose-formats` decides."""
+    changed = POLICIES[policy].weights
+    return {
+        p.symbol: p.format if p.order == "nk" else weights or changed.get(p.format, p.format)
+        for p in parameters.all
+        if p.columns is not None
+    }
+
+
+def _needed(
+    config: ModelConfig, parameters: Parameters, step: Step, policy: str, formats: Formats
+) -> int:
+    """Bytes of main memory for matrices and caches; vectors and tables are small beside them."""
+    total = 0
+    for p in parameters.all:
+        if p.columns is not None:
+            spec = find_format(formats[p.symbol])
+            layers = config.layers if p.layered else 1
+            total += layers * p.rows * -(-p.columns // spec.block) * spec.block_bytes
+    positions = sum(s.context for s in step.sequences)
+    element = find_policy(policy).cache_bytes
+    return total + 2 * config.layers * config.kv_heads * config.head_dim * positions * element
