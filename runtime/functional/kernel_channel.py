@@ -19,7 +19,7 @@ from .kernel_access import (
     clear_lines,
     runs_of,
 )
-from .kernel_base import bytes_at, compiled
+from .kernel_base import bytes_at, compiled, words_at
 from .kernel_vector import operand_of
 from .layout import (
     ACCESS,
@@ -27,6 +27,7 @@ from .layout import (
     BEGIN,
     BEGUN,
     C_ADDRESS,
+    C_ALIAS,
     C_BYTES,
     C_PRODUCER,
     C_SHADOW,
@@ -162,6 +163,10 @@ def open_operand(row, index, shape, more, engine, state, channels, regions, step
         offset = (oldest + operand[AGE]) % channels[number, C_SLOTS] * size
         out[P_PLACE] = channels[number, C_ADDRESS] + offset
         out[P_SIZE], out[P_SHADOW] = size, channels[number, C_SHADOW] + offset // 8
+        if channels[number, C_ALIAS] and not operand[PRODUCER]:
+            other = words_at(channels[number, C_ALIAS], channels[number, C_SLOTS])[offset // size]
+            if other:
+                out[P_PLACE] = other
     else:
         out[P_PLACE], out[P_SIZE] = regions[number, R_ADDRESS], regions[number, R_BYTES]
         out[P_SHADOW] = regions[number, R_SHADOW]

@@ -86,7 +86,7 @@ def block_sums(x, x_stride, rows, depth, block, sums):
 
 @compiled
 def gemv_group(
-    kind, rows, acc, acc_s, x, x_s, codes, width, scales, extra, sums, sums_s, code_rows
+    kind, rows, acc, acc_s, x, x_s, codes, width, scales, extra, sums, sums_s, code_rows, ahead
 ):
     """64 columns of one block for 1 to 4 rows."""
     r = 0
@@ -95,50 +95,51 @@ def gemv_group(
         c, a, s = acc + r * acc_s, x + r * x_s, sums + r * sums_s
         if kind == 0:
             if step == 4:
-                low_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                low_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             elif step == 2:
-                low_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                low_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             else:
-                low_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                low_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         elif kind == 1:
             if step == 4:
-                nibble_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                nibble_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             elif step == 2:
-                nibble_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                nibble_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             else:
-                nibble_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                nibble_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         elif kind == 2:
             if step == 4:
-                zero_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                zero_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             elif step == 2:
-                zero_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                zero_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
             else:
-                zero_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+                zero_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         elif step == 4:
-            byte_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+            byte_4(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         elif step == 2:
-            byte_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+            byte_2(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         else:
-            byte_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows)
+            byte_1(c, acc_s, a, x_s, codes, width, scales, extra, s, sums_s, code_rows, ahead)
         r += step
 
 
 @compiled
-def gemv_tail(kind, acc, x, codes, width, scales, extra, sums, code_rows):
+def gemv_tail(kind, acc, x, codes, width, scales, extra, sums, code_rows, ahead):
     """16 columns of one block for one row."""
     if kind == 0:
-        low_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows)
+        low_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows, ahead)
     elif kind == 1:
-        nibble_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows)
+        nibble_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows, ahead)
     elif kind == 2:
-        zero_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows)
+        zero_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows, ahead)
     else:
-        byte_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows)
+        byte_tail(acc, 0, x, 0, codes, width, scales, extra, sums, 0, code_rows, ahead)
 
 
 @compiled
-def gemv_block(format, rows, columns, acc, acc_s, x, x_s, block, width, sums, sums_s, tile):
-    """One whole block of K of a `kn` operand for 1 to 4 rows and all columns."""
+def gemv_block(format, rows, columns, acc, acc_s, x, x_s, block, width, sums, sums_s, tile, ahead):
+    """One whole block of K of a `kn` operand for 1 to 4 rows and all columns; `ahead` bytes to
+    the next block."""
     kind = 3
     if MINIMA[format]:
         kind = 0
@@ -152,7 +153,7 @@ def gemv_block(format, rows, columns, acc, acc_s, x, x_s, block, width, sums, su
     n = 0
     while n + 64 <= columns:
         gemv_group(kind, rows, acc + 4 * n, acc_s, x, x_s, codes + n, width, block + 2 * n,
-                   extra + extra_bytes * n, sums, sums_s, code_rows)  # fmt: skip
+                   extra + extra_bytes * n, sums, sums_s, code_rows, ahead)  # fmt: skip
         n += 64
     while n < columns:
         left = min(16, columns - n)
@@ -162,7 +163,7 @@ def gemv_block(format, rows, columns, acc, acc_s, x, x_s, block, width, sums, su
                 copy_bytes(tile, target, 4 * left)
             place = target if left == 16 else tile
             gemv_tail(kind, place, x + r * x_s, codes + n, width, block + 2 * n,
-                      extra + extra_bytes * n, sums + r * sums_s, code_rows)  # fmt: skip
+                      extra + extra_bytes * n, sums + r * sums_s, code_rows, ahead)  # fmt: skip
             if left < 16:
                 copy_bytes(target, tile, 4 * left)
         n += 16
@@ -287,7 +288,7 @@ def matmul(rows, columns, depth, acc, acc_s, acc_format, a_format, a, a_s0, a_s1
     whole = depth // block if order == KN and rows <= FEW_ROWS else 0
     for i in range(whole):
         gemv_block(b_format, rows, columns, acc, acc_s, x + 4 * i * block, x_s, b + i * b_s0, b_s1,
-                   sums + 4 * i, sums_s, tile)  # fmt: skip
+                   sums + 4 * i, sums_s, tile, b_s0)  # fmt: skip
     mode = 2 if MINIMA[b_format] else 1
     for n in range(0, columns, PANEL):
         some = min(PANEL, columns - n)

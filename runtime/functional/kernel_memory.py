@@ -7,13 +7,17 @@ import numpy as np
 
 from .faults import EXTENT_FAULT
 from .kernel_access import F_OPERAND, F_X, F_Y, F_Z, mark_runs
-from .kernel_base import call_unit, compiled, float_of, integers_at
-from .kernel_channel import open_operand
+from .kernel_base import call_unit, compiled, float_of, integers_at, words_at
+from .kernel_channel import CHANNEL_KIND, open_operand
 from .kernel_move import copy_box, fill_runs
 from .kernel_vector import operand_of
 from .layout import (
     ALWAYS,
     BOUNDS,
+    C_ADDRESS,
+    C_ALIAS,
+    C_BYTES,
+    C_SLOTS,
     CONSTANT_BITS,
     CONSTANT_KIND,
     COPY,
@@ -21,6 +25,7 @@ from .layout import (
     FORMAT,
     GATHER,
     HI,
+    ID,
     KIND,
     KN,
     LO,
@@ -33,6 +38,7 @@ from .layout import (
     P_PLACE,
     P_RUN,
     P_SHADOW,
+    P_SIZE,
     P_SOME,
     RANK,
     REGISTER,
@@ -85,10 +91,31 @@ def step_copy(row, engine, state, channels, regions, steps, reads, place, shape,
                         checks, fault)  # fmt: skip
     if code:
         return code
-    if place[0, P_SOME]:
-        copy_box(dst, place[0, P_FIRST], src, place[1, P_FIRST], box, inside)
-        wrote(place, 0)
+    if not place[0, P_SOME]:
+        return 0
+    if dst[KIND] == CHANNEL_KIND and channels[dst[ID], C_ALIAS]:
+        c = dst[ID]
+        slot = (place[0, P_PLACE] - channels[c, C_ADDRESS]) // channels[c, C_BYTES]
+        words = words_at(channels[c, C_ALIAS], channels[c, C_SLOTS])
+        words[slot] = 0
+        same = is_one_run(place[0, P_RUN:]) and is_one_run(place[1, P_RUN:])
+        same = same and place[1, P_SOME] and place[0, P_RUN + 1] == place[1, P_RUN + 1]
+        before = place[1, P_RUN] - place[0, P_RUN]
+        # Unchecked, a program may read all of the slot: then all of it must be in the region.
+        inside_region = before >= 0 and before + channels[c, C_BYTES] <= place[1, P_SIZE]
+        if same and (checks or inside_region):
+            words[slot] = place[1, P_PLACE] + before
+            wrote(place, 0)
+            return 0
+    copy_box(dst, place[0, P_FIRST], src, place[1, P_FIRST], box, inside)
+    wrote(place, 0)
     return 0
+
+
+@compiled
+def is_one_run(run):
+    """Whether bytes follow each other without a gap, in the order of the elements."""
+    return run[2] == 1 and run[4] == 1 and run[6] == 1 and run[8] == 1
 
 
 @compiled

@@ -133,13 +133,13 @@ def decode_panel(format, order, b, s0, s1, index, n0, columns, out, scales, lows
         if MINIMA[format]:
             halves_16(block + 2 * width + 2 * at, lows + 4 * n)
         if CODE_BITS[format] == 8:
-            decode_byte(line, width, 0, target, PANEL * 4, code_rows)
+            decode_byte(line, width, 0, target, PANEL * 4, code_rows, s0)
         elif ZERO[format] == ZERO_CONSTANT:
-            decode_constant(line, width, 0, target, PANEL * 4, code_rows)
+            decode_constant(line, width, 0, target, PANEL * 4, code_rows, s0)
         elif ZERO[format] == ZERO_STORED:
-            decode_stored(line, width, block + 2 * width + at, target, PANEL * 4, code_rows)
+            decode_stored(line, width, block + 2 * width + at, target, PANEL * 4, code_rows, s0)
         else:
-            decode_nibble(line, width, 0, target, PANEL * 4, code_rows)
+            decode_nibble(line, width, 0, target, PANEL * 4, code_rows, s0)
 
 
 @compiled

@@ -38,7 +38,7 @@ def _decode_row(bits, zero_mode, raw, zeros):
 def make_decode(bits, zero_mode):
     """Codes of one block of K, 16 columns, as float32 rows."""
 
-    def decode(codes, width, zeros, out, out_stride, code_rows):
+    def decode(codes, width, zeros, out, out_stride, code_rows, ahead):
         stored = _memory(zeros, LANES, np.uint8) if zero_mode == "stored" else None
         row = 0
         for j in range(code_rows):
@@ -56,12 +56,12 @@ def make_gemv(rows, groups, bits, zero_mode, minima):
     block = make_block(rows, 1, minima)
 
     def gemv(acc, acc_stride, x, x_stride, codes, width, scales, extra, sums, sums_stride,
-             code_rows):  # fmt: skip
+             code_rows, ahead):  # fmt: skip
         depth = code_rows * (1 if bits == 8 else 2)
         panel = np.zeros((depth, LANES), np.float32)
         for g in range(groups):
             first = g * LANES
-            decode(codes + first, width, extra + first, panel.ctypes.data, 4 * LANES, code_rows)
+            decode(codes + first, width, extra + first, panel.ctypes.data, 4 * LANES, code_rows, 0)
             scale = _halves(scales + 2 * first, LANES)
             low = _halves(extra + 2 * first, LANES) if minima else scale
             block(acc + 4 * first, acc_stride, x, x_stride, panel.ctypes.data, 4 * LANES,

@@ -88,9 +88,24 @@ def _chain(b, total, factor, value):
     b.store(b.fadd(b.load(total), b.fmul(factor, value)), total)
 
 
-def _codes(b, zero_mode, bits, codes, width, zeros, j, group):
-    """Decoded float32 vectors of code row j for one group of 16 columns: one or two rows of K."""
-    raw = _bytes(b, codes, b.add(b.mul(j, width), _const(group * LANES)))
+def _prefetch(b, address):
+    """Ask for the line of an address; a hint, which no address can make fail."""
+    kind = I8.as_pointer()
+    signature = ir.FunctionType(ir.VoidType(), [kind, I32, I32, I32])
+    hint = b.module.declare_intrinsic("llvm.prefetch", [kind], signature)
+    read, keep, data = ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)
+    b.call(hint, [b.inttoptr(address, kind), read, keep, data])
+
+
+def _codes(b, zero_mode, bits, codes, width, zeros, j, group, ahead):
+    """Decoded float32 vectors of code row j for one group of 16 columns: one or two rows of K.
+
+    The line `ahead` bytes further, that of the next block, is asked for once in 64 columns.
+    """
+    where = b.add(b.mul(j, width), _const(group * LANES))
+    if group % 4 == 0:
+        _prefetch(b, b.add(codes, b.add(where, ahead)))
+    raw = _bytes(b, codes, where)
     if bits == 8:
         return _signed(b, raw)
     zero = None
@@ -110,15 +125,16 @@ def _name(function, name):
 def make_gemv(rows, groups, bits, zero_mode, minima):
     """One block of K for `rows` rows of A and groups * 16 columns of packed B.
 
-    (acc, acc_stride, x, x_stride, codes, width, scales, extra, sums, sums_stride, code_rows):
-    S = chain of x * (code - zero) from +0; acc = acc + S * scale; with minima acc = acc + X * m,
-    where `extra` addresses the block's minima or zeros and `sums` the block's X of row 0.
+    (acc, acc_stride, x, x_stride, codes, width, scales, extra, sums, sums_stride, code_rows,
+    ahead): S = chain of x * (code - zero) from +0; acc = acc + S * scale; with minima then
+    acc = acc + X * m, where `extra` addresses the block's minima or zeros and `sums` the block's X
+    of row 0.
     """
 
     def gemv(typing, acc, acc_stride, x, x_stride, codes, width, scales, extra, sums, sums_stride,
-             code_rows):  # fmt: skip
+             code_rows, ahead):  # fmt: skip
         def generate(context, b, signature, args):
-            acc, acc_s, x, x_s, codes, width, scales, extra, sums, sums_s, code_rows = args
+            acc, acc_s, x, x_s, codes, width, scales, extra, sums, sums_s, code_rows, ahead = args
             zero = _constants(F32, 0.0)
             total = [[cgutils.alloca_once_value(b, zero) for _ in range(groups)]
                      for _ in range(rows)]  # fmt: skip
@@ -132,7 +148,8 @@ def make_gemv(rows, groups, bits, zero_mode, minima):
                     for r in range(rows)
                 ]  # fmt: skip
                 for g in range(groups):
-                    values = _codes(b, zero_mode, bits, codes, width, extra, loop.index, g)
+                    values = _codes(b, zero_mode, bits, codes, width, extra, loop.index, g,
+                                    ahead)  # fmt: skip
                     for r in range(rows):
                         for part, value in enumerate(values):
                             _chain(b, total[r][g], factors[r][part], value)
@@ -149,7 +166,7 @@ def make_gemv(rows, groups, bits, zero_mode, minima):
                     _store(b, value, acc, where)
             return context.get_dummy_value()
 
-        return types.void(*(types.int64,) * 11), generate
+        return types.void(*(types.int64,) * 12), generate
 
     kind = f"{bits}_{zero_mode}_{'m' if minima else 'n'}"
     return _name(gemv, f"gemv_{rows}_{groups}_{kind}")
@@ -157,20 +174,20 @@ def make_gemv(rows, groups, bits, zero_mode, minima):
 
 def make_decode(bits, zero_mode):
     """Codes of one block of K, 16 columns, as float32 rows: (codes, width, zeros, out, out_stride,
-    code_rows)."""
+    code_rows, ahead)."""
 
-    def decode(typing, codes, width, zeros, out, out_stride, code_rows):
+    def decode(typing, codes, width, zeros, out, out_stride, code_rows, ahead):
         def generate(context, b, signature, args):
-            codes, width, zeros, out, out_s, code_rows = args
+            codes, width, zeros, out, out_s, code_rows, ahead = args
             parts = 1 if bits == 8 else 2
             with cgutils.for_range(b, code_rows, intp=I64) as loop:
-                values = _codes(b, zero_mode, bits, codes, width, zeros, loop.index, 0)
+                values = _codes(b, zero_mode, bits, codes, width, zeros, loop.index, 0, ahead)
                 row = b.mul(loop.index, b.mul(out_s, _const(parts)))
                 for part, value in enumerate(values):
                     _store(b, value, out, b.add(row, b.mul(out_s, _const(part))))
             return context.get_dummy_value()
 
-        return types.void(*(types.int64,) * 6), generate
+        return types.void(*(types.int64,) * 7), generate
 
     return _name(decode, f"decode_{bits}_{zero_mode}")
 

@@ -109,7 +109,9 @@ READ, WRITE, UPDATE = range(3)
 
 # A channel.
 C_SLOTS, C_BYTES, C_ADDRESS, C_SHADOW, C_SPACE, C_PRODUCER, C_MAX, C_KIND, C_PRIMED = range(9)
-CHANNEL_WIDTH = 9
+C_ALIAS = 9
+"""Address of a word for each slot: where its bytes are read instead, 0 its own; or 0: none."""
+CHANNEL_WIDTH = 10
 SLOT, TOKEN, SCALAR = range(3)
 SPACE_NONE, SPACE_SPM, SPACE_ACC = range(3)
 

@@ -13,6 +13,7 @@ from ...backend.isa.program import PACKED_ROLES
 from ...backend.isa.table import BY_MNEMONIC, INSTRUCTIONS
 from ...backend.isa.view import ORDERS, VIEW_FORMATS, View
 from . import layout as at
+from .aliases import aliased_channels
 from .loader import Loaded
 from .memories import Memories
 
@@ -48,6 +49,8 @@ class Tables:
     """[channels, engines]: 1 where the engine consumes."""
     regions: Table
     """[regions, REGION_WIDTH]."""
+    aliases: Table
+    """A word for each slot of the channels that `aliased_channels` names."""
     product: int
     """Largest rows * depth of an `a` of a product, in elements."""
 
@@ -67,13 +70,16 @@ def build_tables(loaded: Loaded, memories: Memories) -> Tables:
          for stream in loaded.instructions for ins in stream if ins.mnemonic == "mm"),
         default=0,
     )  # fmt: skip
+    channels = _channels(loaded, memories)
+    aliases = _add_aliases(channels, loaded)
     starts = np.cumsum([0] + [len(part) for part in parts[1:]])
     return Tables(
         np.concatenate(parts),
         starts.astype(np.int64),
-        _channels(loaded, memories),
+        channels,
         np.array(consumers, np.int64).reshape(-1, len(loaded.engines)),
         _regions(loaded, memories),
+        aliases,
         depth,
     )
 
@@ -91,6 +97,16 @@ def _channels(loaded: Loaded, memories: Memories) -> Table:
             row[at.C_ADDRESS] = memory.data.ctypes.data + channel.base
             row[at.C_SHADOW] = memory.shadow.ctypes.data + channel.base // 8
     return table
+
+
+def _add_aliases(channels: Table, loaded: Loaded) -> Table:
+    chosen = sorted(aliased_channels(loaded))
+    words = np.zeros(int(channels[chosen, at.C_SLOTS].sum()), np.int64)
+    first = 0
+    for number in chosen:
+        channels[number, at.C_ALIAS] = words.ctypes.data + 8 * first
+        first += int(channels[number, at.C_SLOTS])
+    return words
 
 
 def _regions(loaded: Loaded, memories: Memories) -> Table:
