@@ -19,6 +19,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from ..backend.errors import TilewrightError
+from ..dialects.lowbit import PackedType
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp, OutputOp
 from ..dialects.tile import StoreOp, TileOp
@@ -227,6 +228,26 @@ class _Reference:
     results: Results
 
 
+def _widened(before: ModuleOp, after: ModuleOp) -> ModuleOp:
+    """`before` with float32 for every parameter that `after` holds in another format.
+
+    A pass asked to quantise changes weights on purpose; what the quantised rows stand for is then
+    what both modules multiply by, and the old format may be too narrow to hold it.
+    """
+    module = before.clone()
+    formats = {
+        op.global_name: op.type.format.data
+        for op in after.ops
+        if isinstance(op, GlobalOp) and isinstance(op.type, PackedType)
+    }
+    for op in module.ops:
+        if isinstance(op, GlobalOp) and isinstance(op.type, PackedType):
+            old = op.type
+            if formats.get(op.global_name, old.format.data) != old.format.data:
+                op.type = PackedType(old.get_shape(), "f32", old.order.data, old.panel.data)
+    return module
+
+
 class PassChecker:
     """Checks pass after pass of one pipeline: hand `after_pass` to whoever runs it.
 
@@ -277,6 +298,8 @@ class PassChecker:
         self, name: str, module: ModuleOp, before: ModuleOp, checkpoint: RandomCheckpoint
     ) -> None:
         redrawn = checkpoint.learn_formats(module)
+        if redrawn:
+            before = _widened(before, module)
         for number, reference in enumerate(self._references):
             if redrawn:
                 reference.results = run_level(before, reference.launch, checkpoint, self.machine)
