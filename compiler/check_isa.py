@@ -31,7 +31,7 @@ def run_isa(
     description = load_machine(machine)
     program = encode_module(module, description)
     declared = [op for op in module.ops if isinstance(op, GlobalOp)]
-    weights, first = _weights(program, declared, store)
+    weights, first = hbm_weights(program, declared, store)
     memories = Memories(description, [program], weights, first)
     emulator = Emulator(program, description, memories, engine="reference", order=order)
     for name, values in launch.data.items():
@@ -44,7 +44,7 @@ def run_isa(
     }
 
 
-def _weights(
+def hbm_weights(
     program: Program, declared: list[GlobalOp], store: WeightStore
 ) -> tuple[NDArray[np.uint8], int]:
     """The read-only bytes of hbm, and the address of the first."""

@@ -1,4 +1,4 @@
-"""`--check-each-pass` on a compiled model: it passes, also where weights are quantised on the way."""
+"""`--check-each-pass` on a compiled model passes, also where weights are quantised on the way."""
 
 from pathlib import Path
 
