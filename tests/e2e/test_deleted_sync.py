@@ -1,6 +1,5 @@
 """A compiled program with one commit, release or token less: the channel and model op are named."""
 
-
 import pytest
 from models import Tiny, write_huggingface
 from xdsl.dialects.builtin import ModuleOp
