@@ -20,7 +20,9 @@ class ModelBound:
 
     bound: Bound
     needed_bytes: int
-    """Main memory for all weights and for the caches of the step's sequences."""
+    """What all weights and the caches of the step's sequences take up."""
+    chips: int
+    """How many of the machine hold that, at least: in main memory, or in scratchpad if none."""
     formats: Formats
 
 
@@ -46,9 +48,8 @@ def bound_model(
         )
     formats = formats_of(model.parameters, policy, weights)
     bound = bound_of(model.config, step, machine, policy, formats)
-    return ModelBound(
-        bound, _needed(model.config, model.parameters, step, policy, formats), formats
-    )
+    needed = _needed(model.config, model.parameters, step, policy, formats)
+    return ModelBound(bound, needed, machine.chips_for(needed), formats)
 
 
 def formats_of(parameters: Parameters, policy: str, weights: str | None) -> Formats:
@@ -64,7 +65,7 @@ def formats_of(parameters: Parameters, policy: str, weights: str | None) -> Form
 def _needed(
     config: ModelConfig, parameters: Parameters, step: Step, policy: str, formats: Formats
 ) -> int:
-    """Bytes of main memory for matrices and caches; vectors and tables are small beside them."""
+    """Bytes of matrices and caches; vectors and tables are small beside them."""
     total = 0
     for p in parameters.all:
         if p.columns is not None:

@@ -116,6 +116,7 @@ def compile_model(
     start = perf_counter()
     tell = progress or _silent
     description = load_machine(machine)
+    description.require_hbm()
     model = load_model(model_path)
     shapes = entry_shapes(model, batch, chunk, max_context)
     compiled: dict[str, CompiledEntry] = {}

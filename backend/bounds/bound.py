@@ -118,7 +118,7 @@ def bound_of(
     bounds = tuple(
         OpBound(
             op,
-            transfer_ps(machine, op.bytes.total),
+            _hbm_ps(machine, op.bytes),
             cycles_to_ps(machine, _matrix_cycles(machine, op)),
             cycles_to_ps(machine, _vector_cycles(machine, op.lane_work)),
         )
@@ -131,7 +131,7 @@ def bound_of(
         bytes=total,
         macs=sum(op.macs for op in ops),
         lane_work=work,
-        hbm_ps=transfer_ps(machine, total.total),
+        hbm_ps=_hbm_ps(machine, total),
         matrix_ps=cycles_to_ps(machine, sum(_matrix_cycles(machine, op) for op in ops)),
         peak_ps=cycles_to_ps(machine, sum(phased_macs(op) for op in ops) // _macs(machine)),
         vector_ps=cycles_to_ps(machine, _vector_cycles(machine, work)),
@@ -143,6 +143,11 @@ def phased_macs(op: Op) -> int:
     """Multiply-adds times the passes of the matrix unit that each takes."""
     linear = sum(p.m * p.k * p.n * p.phases * p.repeats for p in op.products)
     return linear + (op.scores.macs * op.scores.phases if op.scores else 0)
+
+
+def _hbm_ps(machine: Machine, nbytes: Bytes) -> int:
+    """The transfer at full bandwidth; without main memory the bytes are where they are needed."""
+    return transfer_ps(machine, nbytes.total) if machine.has_hbm else 0
 
 
 def _macs(machine: Machine) -> int:

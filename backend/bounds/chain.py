@@ -39,7 +39,7 @@ def chain_of(
     group = config.heads // config.kv_heads
     layer = links.layer(config, context * config.kv_heads * config.head_dim, group, policy)
     head = links.head() if step.logit_rows else 0
-    memory = 2 * (machine.dma_issue_ps + machine.hbm_latency_ps)
+    memory = 2 * (machine.dma_issue_ps + machine.hbm_latency_ps) if machine.has_hbm else 0
     layer_ps, head_ps = cycles_to_ps(machine, layer), cycles_to_ps(machine, head)
     embedding = cycles_to_ps(machine, links.vec)
     total = memory + embedding + config.layers * layer_ps + head_ps

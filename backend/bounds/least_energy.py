@@ -11,11 +11,13 @@ ONCE_IN_ONCE_OUT = 2
 ACCUMULATOR_BYTES = 4
 
 
-def least_work(bound: Bound) -> Work:
+def least_work(machine: Machine, bound: Bound) -> Work:
     """Least counts: a byte of hbm enters and leaves scratchpad once, so does a sum its accumulator.
 
-    Sums are those of matmuls; scores and their outputs may stay between the units.
+    Without main memory the bytes only leave the scratchpad. Sums are those of matmuls; scores and
+    their outputs may stay between the units.
     """
+    moved = bound.bytes.total
     classes = {4: 0, 8: 0, 16: 0}
     sums = 0
     for op in (one.op for one in bound.ops):
@@ -23,8 +25,8 @@ def least_work(bound: Bound) -> Work:
             classes[bits] += count
         sums += sum(p.m * p.n * p.repeats for p in op.products)
     return Work(
-        hbm_bytes=bound.bytes.total,
-        spm_bytes=ONCE_IN_ONCE_OUT * bound.bytes.total,
+        hbm_bytes=moved if machine.has_hbm else 0,
+        spm_bytes=ONCE_IN_ONCE_OUT * moved if machine.has_hbm else moved,
         acc_bytes=ONCE_IN_ONCE_OUT * ACCUMULATOR_BYTES * sums,
         macs4=classes[4],
         macs8=classes[8],
@@ -36,7 +38,7 @@ def least_work(bound: Bound) -> Work:
 
 def least_energy(machine: Machine, bound: Bound) -> Energy:
     """Joules of the least work."""
-    return energy_of(machine, least_work(bound))
+    return energy_of(machine, least_work(machine, bound))
 
 
 def _macs(op: Op) -> list[tuple[int, int]]:

@@ -66,7 +66,7 @@ class Machine:
     vector_port_bytes: int
     """Bytes a cycle between the vector unit and the on-chip memories, both directions together."""
     hbm_bytes: int
-    """Capacity of the main memory."""
+    """Capacity of the main memory; 0 where there is none and weights stay in the scratchpad."""
     hbm_bytes_per_second: int
     """Peak bandwidth of the main memory, reads and writes together."""
     hbm_latency_ps: int
@@ -125,6 +125,26 @@ class Machine:
         stores = ["st", *(f"st{i}" for i in range(1, self.store_queues))]
         return (*loads, *stores, "mxu", "vpu")
 
+    @property
+    def has_hbm(self) -> bool:
+        """Whether there is a main memory."""
+        return self.hbm_bytes > 0
+
+    def chips_for(self, nbytes: int) -> int:
+        """How many of this machine hold so many resident bytes, at least.
+
+        They lie in main memory, or in the scratchpad where there is none.
+        """
+        return -(-nbytes // (self.hbm_bytes or self.spm_bytes))
+
+    def require_hbm(self) -> None:
+        """Raises MachineError where there is no main memory, which every program loads from."""
+        if not self.has_hbm:
+            raise MachineError(
+                f"machine {self.name} has no main memory: a load entry would have to fill its "
+                "scratchpad, which is not supported; it has bounds (tilewright bound), no programs"
+            )
+
     def warnings(self) -> tuple[str, ...]:
         """What binds where one would not look for it, one sentence each; see `warnings.py`."""
         return warnings_of(self)
@@ -163,6 +183,7 @@ class Machine:
 _RANGES: dict[str, tuple[int, int | None]] = {
     "clock_hz": (1, 10**12),
     "load_queues": (1, 4),
+    "store_queues": (1, 4),
     "registers": (1, 16),
     "counters": (1, 8),
     "chips": (1, 1),
@@ -170,6 +191,8 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "alignment": (SMALLEST_ALIGNMENT, None),
     "spm_bytes": (1024, None),
     "acc_bytes": (ACCUMULATOR_PAGES * ROW_STEP * ACCUMULATOR_BYTES * COLUMN_STEP, None),
+    "hbm_bytes": (0, None),
+    "hbm_bytes_per_second": (0, None),
     "matrix_fill": (0, None),
     "vector_startup": (0, None),
     "vector_port_bytes": (ACCUMULATOR_BYTES, None),
@@ -250,6 +273,11 @@ def _check_whole(source: str, machine: Machine) -> None:
                 f"{source}: {key}: found {value}, wanted a multiple of alignment,"
                 f" which is {machine.alignment}"
             )
+    if bool(machine.hbm_bytes) != bool(machine.hbm_bytes_per_second):
+        raise MachineError(
+            f"{source}: hbm_bytes_per_second: found {machine.hbm_bytes_per_second}, wanted 0 if "
+            f"and only if hbm_bytes is, which is {machine.hbm_bytes}"
+        )
     for larger, smaller in _NOT_LESS:
         most: int = getattr(machine, larger)
         found: int = getattr(machine, smaller)

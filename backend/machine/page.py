@@ -29,7 +29,11 @@ TFLOP/s are those of bf16, with no column idle. A matmul of bf16 weights with fe
 Unknown, missing, wrongly typed and impossible keys are refused by name, and so are numbers that
 contradict each other: more `weight_rows` than the array has rows, a burst longer than the
 alignment (two regions would share one), a multiply of fewer bits that takes more energy, memories
-that are not whole lines of the alignment.
+that are not whole lines of the alignment, a capacity of hbm without bandwidth.
+
+A machine without hbm keeps weights and cache in its scratchpad. It has bounds: `tilewright bound`
+says how many of it a model would take. It has no programs: nothing fills a scratchpad before the
+first step, so `compile` refuses it.
 
 `warnings()` of a machine, printed by `tilewright machines NAME` and `tilewright bound`, says
 
@@ -78,9 +82,9 @@ def _row(m: Machine) -> str:
         f"{m.lanes:,}",
         _size(m.spm_bytes),
         _size(m.acc_bytes),
-        f"{m.hbm_bytes / 1e9:.4g} GB",
-        f"{m.hbm_bytes_per_second / 1e9:,g}",
-        f"{flops / m.hbm_bytes_per_second:.0f}",
+        f"{m.hbm_bytes / 1e9:.4g} GB" if m.has_hbm else "none",
+        f"{m.hbm_bytes_per_second / 1e9:,g}" if m.has_hbm else "",
+        f"{flops / m.hbm_bytes_per_second:.0f}" if m.has_hbm else "",
     )
     return f"| {' | '.join(cells)} |"
 

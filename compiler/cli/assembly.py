@@ -47,6 +47,8 @@ def asm(
     from ...backend.image import Image, write_image
     from ...backend.machine import load_machine
 
+    description = load_machine(machine)
+    description.require_hbm()
     name = "standard input" if source == "-" else source
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     try:
@@ -54,7 +56,7 @@ def asm(
     except AsmError as error:
         raise TilewrightError(f"{name}: {error}") from None
     image = Image(
-        machine=load_machine(machine).to_dict(),
+        machine=description.to_dict(),
         policy="exact",
         entries={entry: program},
         kv_block=program.kv_block,

@@ -69,7 +69,6 @@ def bound(
     opened = load_model(model)
     found = bound_model(opened, step, description, policy, weight_format(weights))
     energy = least_energy(description, found.bound)
-    fits = found.needed_bytes <= description.hbm_bytes
     if as_json:
         print_json(
             {
@@ -80,7 +79,8 @@ def bound(
                 "policy": policy,
                 "formats": dict(found.formats),
                 "needed_bytes": found.needed_bytes,
-                "fits": fits,
+                "chips": found.chips,
+                "fits": found.chips == 1,
                 **found.bound.to_dict(),
                 "joules": {**vars(energy), "total": energy.total},
                 "area_mm2": {**vars(area_of(description)), "total": area_of(description).total},
@@ -92,10 +92,12 @@ def bound(
     for text in (description.note, *description.warnings()):
         if text:
             note(f"{description.name}: {text}")
-    if not fits:
+    if found.chips > 1:
+        held = description.hbm_bytes or description.spm_bytes
         note(
             f"{opened.name} and its cache need {bytes_text(found.needed_bytes)}; "
-            f"{description.name} has {bytes_text(description.hbm_bytes)}: it does not fit"
+            f"{description.name} has {bytes_text(held)}: it does not fit, and would "
+            f"take {found.chips} of them"
         )
     print_bound(found.bound, step, description)
     print(

@@ -1,10 +1,15 @@
 """`tilewright machines`: the machine descriptions at hand, and their numbers."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .output import bytes_text, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from ...backend.machine import Machine
 
 
 def machines(
@@ -42,8 +47,14 @@ def machines(
         print(
             f"{description.name}: scratchpad {bytes_text(description.spm_bytes)}, "
             f"accumulators {bytes_text(description.acc_bytes)}, arrays {arrays}, "
-            f"{description.lanes} lanes, hbm {bytes_text(description.hbm_bytes)} at "
-            f"{description.hbm_bytes_per_second / 1e9:g} GB/s, "
+            f"{description.lanes} lanes, {main_memory(description)}, "
             f"{description.clock_hz / 1e9:g} GHz"
             + (f"; {description.note}" if description.note else "")
         )
+
+
+def main_memory(machine: Machine) -> str:
+    """Size and bandwidth of the main memory, if there is one."""
+    if not machine.has_hbm:
+        return "no hbm"
+    return f"hbm {bytes_text(machine.hbm_bytes)} at {machine.hbm_bytes_per_second / 1e9:g} GB/s"

@@ -51,6 +51,7 @@ class TilePass(ModulePass):
         if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
             raise PassError(f"kv-block: found {self.kv_block}, wanted a power of two")
         machine = load_machine(self.machine)
+        machine.require_hbm()
         function = entry_function(op)
         policy = policy_of(op)
         extents = _extents(op)

@@ -140,6 +140,16 @@ def test_resting_sequences_and_empty_steps_need_nothing() -> None:
     assert (empty.picoseconds, empty.bytes.total, empty.macs) == (0, 0, 0)
 
 
+def test_without_main_memory_the_arrays_and_the_chain_are_left() -> None:
+    groq = load_machine("groq-like")
+    found = bound_of(LLAMA_2_7B, decode_step([1024]), groq, "bf16", uniform_formats("i8"))
+    assert (found.hbm_ps, found.chain.memory_picoseconds) == (0, 0)
+    assert found.binds in ("matrix", "dependencies")
+    work = least_work(groq, found)
+    assert (work.hbm_bytes, work.spm_bytes) == (0, found.bytes.total)
+    assert work.macs8 == found.macs - 32 * 2 * 4096 * 1024
+
+
 def test_the_policies_are_those_of_the_passes() -> None:
     sizes = {
         name: (policy.significand, policy.cache.bitwidth // 8)
@@ -181,7 +191,7 @@ def test_totals_are_sums_and_nothing_is_negative(
     assert 0 < found.picoseconds == max(found.floors.values()) == found.floors[found.binds]
     assert all(min(o.hbm_ps, o.matrix_ps, o.vector_ps) >= 0 for o in found.ops)
     assert least_energy(machine, found).total > 0
-    assert least_work(found).picoseconds == found.picoseconds
+    assert least_work(machine, found).picoseconds == found.picoseconds
     assert found.to_dict()["seconds"] == found.seconds
 
 

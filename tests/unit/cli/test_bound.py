@@ -55,7 +55,23 @@ def test_a_model_that_does_not_fit_and_a_machine_that_only_resembles(
     assert run("bound", model, "--machine", "h100-like") == 0
     error = capsys.readouterr().err.splitlines()
     assert error[0].startswith("h100-like: one core stands for the 132 SMs of the chip")
-    assert error[1].startswith("llama-3-70b and its cache need 132 GiB; h100-like has 74.5 GiB")
+    assert error[1] == (
+        "llama-3-70b and its cache need 132 GiB; h100-like has 74.5 GiB: it does not fit, and "
+        "would take 2 of them"
+    )
+
+
+def test_a_machine_without_main_memory_has_bounds_and_no_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groq = ("--machine", "groq-like")
+    assert run("bound", SEVEN, *groq, "--weights", "int8") == 0
+    assert (
+        "llama-2-7b and its cache need 7.15 GiB; groq-like has 220 MiB" in capsys.readouterr().err
+    )
+    for command in (("compile", SEVEN, *groq), ("asm", "-", "-o", str(tmp_path / "a.tw"), *groq)):
+        assert run(*command) == 2
+        assert "error: machine groq-like has no main memory" in capsys.readouterr().err
 
 
 def test_a_checkpoint_keeps_its_formats() -> None:
