@@ -20,11 +20,11 @@ _TEXTS = {
     "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}",
     "commit": "commit of channel '{channel}' without an acquired slot",
     "release": "release of channel '{channel}' without a slot that was waited for",
-    "held": "halt while {x} slots of channel '{channel}' are held",
+    "held": "halt while {x} slots of channel '{channel}' are held{note}",
     "pop": "pop took {x} from channel '{channel}', wanted 0 to {y}",
     "table": "ldp reads word {x} of the launch parameters, wanted 0 to {y}",
     "unfinished": "launch ended with {x} slots of channel '{channel}' committed and unread, "
-    "wanted {y}",
+    "wanted {y}{note}",
     "deadlock": "no engine can go on: {note}",
     "operand": "{operand}: {note}",
     "parameter": "{note}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backend.isa.codec import EncodingError, Ins, decode, loop_pairs
+from ...backend.isa.field import CHANNEL
 from ...backend.isa.program import Program
 from ...backend.isa.table import DEFAULT_OPCODES
 from ...backend.machine import Machine
-from .faults import Fault, FaultPoint, fault_at
+from .faults import HELD_FAULT, UNFINISHED_FAULT, Fault, FaultPoint, fault_at
 from .limits import find_problem, table_problem
 
 
@@ -27,11 +28,25 @@ class Loaded:
 
     def fault(self, point: FaultPoint) -> Fault:
         """The Fault that `point` describes."""
+        if point.kind in (HELD_FAULT, UNFINISHED_FAULT):
+            point = replace(point, note=self._used_at(point.channel))
         if point.engine < 0:
             return fault_at(self.program, "", None, point)
         stream = self.instructions[point.engine]
         ins = stream[point.pc] if 0 <= point.pc < len(stream) else None
         return fault_at(self.program, self.engines[point.engine], ins, point)
+
+    def _used_at(self, channel: int) -> str:
+        """The model ops that use a channel: what is left over at the end of a launch has no other
+        place. Empty if none is known."""
+        places = [
+            place
+            for engine, stream in zip(self.engines, self.instructions, strict=True)
+            for ins, place in zip(stream, self.program.locations.get(engine, []), strict=False)
+            if place and channel in channels_of(ins)
+        ]
+        found = ", ".join(dict.fromkeys(places))
+        return f"; it is used at {found}" if found else ""
 
     def loop_counters(self, engine: int, pc: int) -> tuple[int, ...]:
         """Numbers of the counters of the loops around an instruction, outermost first."""
@@ -75,3 +90,9 @@ def _decoded(program: Program, engine: str, opcodes: Mapping[str, int]) -> list[
             location = locations[pc] if pc < len(locations) else ""
             raise Fault("operand", reason, engine, pc, (), location)
     return stream
+
+
+def channels_of(ins: Ins) -> set[int]:
+    """Numbers of the channels that an instruction touches."""
+    found = {operand.id for operand in ins.operands.values() if operand.kind == CHANNEL}
+    return found | {ins.fields["channel"]} if "channel" in ins.fields else found

