@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tilewright.backend.machine import load_machine, machine_names
 from tilewright.compiler.driver import compile_entry, entry_shapes
 from tilewright.compiler.frontend import Model, load_model
 
@@ -50,4 +51,12 @@ def test_every_config_becomes_programs(name: str) -> None:
     model = opened(name)
     for shape in entry_shapes(model, batch=1, chunk=None, max_context=None):
         compiled = compile_entry(model.build(shape, "bf16"), "tw-1")
+        assert all(compiled.report.instructions.values())
+
+
+@pytest.mark.parametrize("machine", [m for m in machine_names() if load_machine(m).has_hbm])
+def test_every_machine_with_main_memory_has_programs(machine: str) -> None:
+    model = opened("smollm2-135m")
+    for shape in entry_shapes(model, batch=1, chunk=None, max_context=1024):
+        compiled = compile_entry(model.build(shape, "bf16"), machine)
         assert all(compiled.report.instructions.values())
