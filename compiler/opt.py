@@ -24,6 +24,9 @@ from ..dialects.context import DIALECTS, UPSTREAM
 from ..dialects.source import parse_source
 from ..passes import PASSES
 
+UPSTREAM_PASSES = ("canonicalize", "cse", "dce")
+"""xDSL's own passes that are of use on these levels."""
+
 
 class TilewrightOpt(xDSLOptMain):
     """xDSL's driver with the project's dialects, passes, checks and dumps, and nothing else."""
@@ -44,11 +47,16 @@ class TilewrightOpt(xDSLOptMain):
 
     def register_all_passes(self) -> None:
         super().register_all_passes()
-        for name, factory in PASSES.items():
-            self.register_pass(name, factory)
+        upstream = {name: self.available_passes[name] for name in UPSTREAM_PASSES}
+        self.available_passes = {**PASSES, **upstream}
+
+    def register_all_targets(self) -> None:
+        super().register_all_targets()
+        self.available_targets = {"mlir": self.available_targets["mlir"]}
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
+        arg_parser.prog = "tilewright-opt"
         arg_parser.add_argument(
             "--print-ir-after-all",
             action="store_true",

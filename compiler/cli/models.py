@@ -26,7 +26,10 @@ def compile_command(
     batch: BatchSize = 1,
     chunk: Chunk = None,
     kv_block: Annotated[
-        int | None, typer.Option(help="Positions that attention treats at once (a power of two).")
+        int | None,
+        typer.Option(
+            help="Positions that attention treats at once, a power of two; the fastest by default."
+        ),
     ] = None,
     weights: Annotated[
         str | None,

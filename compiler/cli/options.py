@@ -9,12 +9,19 @@ MachineName = Annotated[
     str, typer.Option(help="Name of a machine (`tilewright machines`) or a .toml file.")
 ]
 MaxContext = Annotated[
-    int | None, typer.Option(help="Longest context in tokens; the model's own by default.", min=1)
+    int | None,
+    typer.Option(
+        help="Longest context in tokens; the model's own, at most 2048, by default.", min=1
+    ),
 ]
 Policy = Annotated[str, typer.Option(help="Arithmetic: exact (float32 activations) or bf16.")]
 BatchSize = Annotated[int, typer.Option(help="Sequences that run together.", min=1)]
 Chunk = Annotated[
-    int | None, typer.Option(help="Tokens of one sequence in one launch of prefill.", min=1)
+    int | None,
+    typer.Option(
+        help="Tokens of one sequence in one launch of prefill; 128, or the context, by default.",
+        min=1,
+    ),
 ]
 Engine = Annotated[str, typer.Option(help="Emulator: fast (compiled) or reference (numpy).")]
 Order = Annotated[

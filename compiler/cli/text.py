@@ -10,13 +10,16 @@ from typing import Annotated
 
 import typer
 
+from ...backend.errors import TilewrightError
 from .options import Checks, Engine, Json, MachineName, MaxContext, Order, Policy
 from .output import note, print_json, progress_bar
 
 IMAGE_ENDING = ".tw"
+COMPILER_OPTIONS = ("machine", "max_context", "policy")
 
 
 def generate(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(help="An image, or a model to compile first (the image is not kept)."),
@@ -53,6 +56,9 @@ def generate(
     from .streaming import stream
     from .tokens import chat_prompt, tokenizer_of
 
+    if system and not chat:
+        raise TilewrightError("--system is for a chat model's prompt: add --chat")
+    refuse_compiler_options(model, context)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     text = sys.stdin.read() if prompt == "-" else prompt
     with image_of(model, machine, max_context, policy) as image:
@@ -66,6 +72,24 @@ def generate(
     else:
         print()
         note(result.summary())
+
+
+def is_image(model: str) -> bool:
+    """Whether a path names an image, which is not compiled first."""
+    return Path(model).suffix == IMAGE_ENDING
+
+
+def refuse_compiler_options(model: str, context: typer.Context) -> None:
+    """TilewrightError for an option that an image, being compiled, can no longer follow."""
+    if not is_image(model):
+        return
+    for name in COMPILER_OPTIONS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise TilewrightError(
+                f"--{name.replace('_', '-')} is for a model that is compiled first, and {model} is "
+                "an image: leave it away, or give `tilewright compile` the option"
+            )
 
 
 def discard(piece: str) -> None:
@@ -82,9 +106,8 @@ def image_of(
     model: str, machine: str, max_context: int | None, policy: str
 ) -> Generator[Path, None, None]:
     """The path of an image: `model` itself, or what it compiles to, deleted at the end."""
-    path = Path(model)
-    if path.suffix == IMAGE_ENDING:
-        yield path
+    if is_image(model):
+        yield Path(model)
         return
     from .. import compile_model
 

@@ -27,10 +27,11 @@ def time_command(
     ops: Annotated[bool, typer.Option(help="Time of the matrix unit by model op, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Time a step of an image: seconds, bytes, and every engine's time by cause.
+    """Time a step of an image and say what engines wait for.
 
-    The first sequence of the batch takes part, the others rest. Times follow from the instructions
-    and the machine's description alone; values play no part.
+    Seconds, bytes of main memory, and the time of every engine by cause. The first sequence of the
+    batch takes part, the others rest. Times follow from the instructions and the machine's
+    description alone; values play no part.
 
     \b
     Examples:

@@ -173,6 +173,17 @@ WITH_AN_IMAGE: list[tuple[str, Callable[[Path], list[str]], str]] = [
         "--ids '1,two': write token ids as 1,2,3",
     ),
     (
+        "an option of the compiler for an image",
+        lambda image: ["generate", str(image), "hello", "--max-context", "64"],
+        "--max-context is for a model that is compiled first, and {image} is an image: leave it "
+        "away, or give `tilewright compile` the option",
+    ),
+    (
+        "a system message without a chat",
+        lambda image: ["generate", str(image), "hello", "--system", "Be brief."],
+        "--system is for a chat model's prompt: add --chat",
+    ),
+    (
         "text for a model without a tokenizer",
         lambda image: ["generate", str(image), "hello"],
         "the image has no tokenizer: pass token ids instead of text",
@@ -229,7 +240,7 @@ def test_bad_input_of_an_image(
     image: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert refusal(arguments(image), image.parent, capsys) == text
+    assert refusal(arguments(image), image.parent, capsys) == text.replace("{image}", str(image))
 
 
 def test_an_image_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tilewright.compiler.opt import main
+from tilewright.passes import PASSES
 
 PROGRAM = """
 func.func @f() {
@@ -38,6 +39,17 @@ def test_dumps_one_file_a_pass(program: Path, tmp_path: Path) -> None:
     assert names == ["00-input.mlir", "01-dce.mlir", "02-cse.mlir"]
     assert "arith.constant" in (folder / "00-input.mlir").read_text()
     assert "arith.constant" not in (folder / "02-cse.mlir").read_text()
+
+
+def test_help_lists_the_passes_of_the_project_in_order_and_few_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = "".join(capsys.readouterr().out.split())
+    assert text.startswith("usage:tilewright-opt")
+    assert f"passesare:{','.join(PASSES)},canonicalize,cse,dce--print" in text
+    assert "targetsare:mlir-o" in text
 
 
 @pytest.mark.parametrize(
