@@ -40,39 +40,6 @@ class Report:
         self._record(KEY, text)
 
     def figure(
-        self,
-        what: str,
-        found: float,
-        unit: str = "",
-        target: float | None = None,
-        note: str = "",
-        slack: float = SLACK,
-    ) -> None:
-        """One figure in `unit`, at most `target`; AssertionError above `slack` targets."""
-        text = self._write(what, found, unit, target, note)
-        assert target is None or found <= slack * target, f"{text}: above {slack:g} targets"
-
-    def seconds(self) -> float:
-        """By the clock."""
-        ...
-
-    @property
-    def processor_seconds(self) -> float:
-        """Of all its threads and children."""
-        ...
-
-
-class Report:
-    """The figures of one test; each line goes to `record` at once, so that a failure loses none."""
-
-    def __init__(self, record: Callable[[str, object], None]) -> None:
-        self._record = record
-
-    def line(self, text: str) -> None:
-        """Any text."""
-        self._record(KEY, text)
-
-    def figure(
         self, what: str, found: float, unit: str = "", target: float | None = None, note: str = ""
     ) -> None:
         """One figure in `unit`, at most `target`; AssertionError above SLACK targets."""
