@@ -86,12 +86,34 @@ def _numbers(value: object, folder: Path) -> list[int]:
 
 
 def _template(folder: Path, settings: Mapping[str, object]) -> str | None:
-    """The chat template: chat_template.jinja, or a string or the `default` in the settings."""
+    """The chat template: chat_template.jinja, or a string or the `default` in the settings.
+
+    Raises CheckpointError for what is neither.
+    """
     path = folder / "chat_template.jinja"
     if path.exists():
         return _text(path)
-    value = settings.get("chat_template")
-    if isinstance(value, list):
-        named = [cast(dict[str, object], item) for item in cast(list[object], value)]
-        value = next((item["template"] for item in named if item.get("name") == "default"), None)
-    return value if isinstance(value, str) else None
+    match settings.get("chat_template"):
+        case None | str() as one:
+            return one
+        case list() as several:
+            named = [_named(folder, item) for item in cast(list[object], several)]
+            return dict(named).get("default")
+        case other:
+            raise _no_template(folder, other)
+
+
+def _named(folder: Path, item: object) -> tuple[str, str]:
+    """One of several templates: its name and its text."""
+    match item:
+        case {"name": str(name), "template": str(text)}:
+            return name, text
+        case _:
+            raise _no_template(folder, item)
+
+
+def _no_template(folder: Path, found: object) -> CheckpointError:
+    return CheckpointError(
+        f"{folder / 'tokenizer_config.json'}: chat_template is {repr(found)[:200]}, wanted a "
+        "string, or a list of objects with a name and a template"
+    )

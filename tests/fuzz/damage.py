@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
@@ -138,7 +139,7 @@ def damaged_text(text: str, seed: int) -> str:
 
 def damaged_value(value: Any, seed: int) -> Any:
     """A JSON value with one to three of its parts replaced, removed, or added to."""
-    rng, out = random.Random(seed), json.loads(json.dumps(value))
+    rng, out = random.Random(seed), deepcopy(value)
     for _ in range(rng.randint(1, 3)):
         places = list(_places(out))
         if not places:
@@ -148,12 +149,12 @@ def damaged_value(value: Any, seed: int) -> Any:
             case 0:
                 del holder[key]
             case 1 if isinstance(holder, dict):
-                holder[rng.choice(("unknown", "", "é"))] = holder[key]
+                holder[rng.choice(("unknown", "", "é"))] = deepcopy(holder[key])
             case 2:
                 other, name = rng.choice(places)
-                holder[key] = json.loads(json.dumps(other[name] if name in _keys(other) else None))
+                holder[key] = deepcopy(other[name]) if name in _keys(other) else None
             case _:
-                holder[key] = rng.choice(HOSTILE_VALUES)
+                holder[key] = deepcopy(rng.choice(HOSTILE_VALUES))
     return out
 
 
