@@ -93,14 +93,12 @@ def _template(folder: Path, settings: Mapping[str, object]) -> str | None:
     path = folder / "chat_template.jinja"
     if path.exists():
         return _text(path)
-    match settings.get("chat_template"):
-        case None | str() as one:
-            return one
-        case list() as several:
-            named = [_named(folder, item) for item in cast(list[object], several)]
-            return dict(named).get("default")
-        case other:
-            raise _no_template(folder, other)
+    found = settings.get("chat_template")
+    if found is None or isinstance(found, str):
+        return found
+    if not isinstance(found, list):
+        raise _no_template(folder, found)
+    return dict(_named(folder, item) for item in cast(list[object], found)).get("default")
 
 
 def _named(folder: Path, item: object) -> tuple[str, str]:

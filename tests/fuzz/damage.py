@@ -152,7 +152,8 @@ def damaged_value(value: Any, seed: int) -> Any:
                 holder[rng.choice(("unknown", "", "é"))] = deepcopy(holder[key])
             case 2:
                 other, name = rng.choice(places)
-                holder[key] = deepcopy(other[name]) if name in _keys(other) else None
+                found: Any = other[name] if name in _keys(other) else None
+                holder[key] = deepcopy(found)
             case _:
                 holder[key] = deepcopy(rng.choice(HOSTILE_VALUES))
     return out
