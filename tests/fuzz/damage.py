@@ -149,7 +149,7 @@ def damaged_value(value: Any, seed: int) -> Any:
             case 0:
                 del holder[key]
             case 1 if isinstance(holder, dict):
-                holder[rng.choice(("unknown", "", "é"))] = deepcopy(holder[key])
+                holder[rng.choice(("unknown", "", "é"))] = deepcopy(cast(Any, holder)[key])
             case 2:
                 other, name = rng.choice(places)
                 found: Any = other[name] if name in _keys(other) else None

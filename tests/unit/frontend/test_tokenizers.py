@@ -221,5 +221,5 @@ def test_huggingface_files(tmp_path: Path) -> None:
 def test_a_chat_template_that_is_none(found: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "tokenizer_config.json").write_text(f'{{"chat_template": {found}}}')
-    with pytest.raises(CheckpointError, match="chat_template is .*, wanted a string, or a list"):
+    with pytest.raises(CheckpointError, match=r"chat_template is .*, wanted a string, or a list"):
         huggingface_tokenizer(tmp_path, {})
