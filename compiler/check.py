@@ -21,9 +21,9 @@ from xdsl.passes import ModulePass
 from ..backend.errors import TilewrightError
 from ..dialects.lowbit import PackedType
 from ..dialects.stream import ChannelOp
-from ..dialects.tg import GlobalOp, OutputOp
+from ..dialects.tg import GlobalOp, KvAppendOp, OutputOp
 from ..dialects.tile import StoreOp, TileOp
-from ..dialects.tw import ProgramOp
+from ..dialects.tw import InstructionOp, Place, ProgramOp
 from .check_inputs import Array, Launch, RandomCheckpoint, random_launch
 from .frontend.weights import WeightStore
 from .interp.races import find_races
@@ -207,13 +207,28 @@ def _allowed(tolerance: float, want: Array) -> str:
 
 def _writers(module: ModuleOp, name: str) -> str:
     """The last op that writes a global, with its location."""
-    writers: list[Operation] = [
-        op
-        for op in module.walk()
-        if (isinstance(op, StoreOp | OutputOp) and op.global_name == name)
-        or (isinstance(op, TileOp) and name in op.global_writes())
-    ]
+    writers = [op for op in module.walk() if _writes(op, name)]
     return where(writers[-1]) if writers else "the program"
+
+
+def _writes(op: Operation, name: str) -> bool:
+    """Whether an op of any level writes a global."""
+    match op:
+        case StoreOp() | OutputOp():
+            return op.global_name == name
+        case KvAppendOp():
+            return name in (op.k_cache_name, op.v_cache_name)
+        case TileOp():
+            return name in op.global_writes()
+        case InstructionOp():
+            read = {spec.name for spec in op.row().operands if spec.access == "read"}
+            return any(
+                isinstance(place, Place) and place.symbol == name
+                for operand, place in op.get_places().items()
+                if operand not in read
+            )
+        case _:
+            return False
 
 
 def _text(launch: Launch) -> str:

@@ -1,26 +1,111 @@
-"""`--check-each-pass` on a compiled model passes, also where weights are quantised on the way."""
+"""`--check-each-pass`: every pass keeps what a model computes; one that does not is named."""
 
+import re
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from models import Tiny, write_huggingface
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.passes import ModulePass
+from xdsl.printer import Printer
 
 from tilewright.compiler import compile_model
+from tilewright.compiler.check import CheckError, PassChecker
+from tilewright.compiler.driver import compile_entry
+from tilewright.compiler.frontend import EntryShape, load_model
+from tilewright.passes import PASSES
+
+TINY = Tiny("qwen3", width=40, heads=2, kv_heads=1, head_dim=16, ffn=40, vocab=33)
+PREFILL = EntryShape("prefill", 2, 3, 12)
 
 
-@pytest.mark.parametrize(("policy", "weights"), [("exact", "i8"), ("bf16", "i4z_g64")])
-def test_a_compiled_model_passes(policy: str, weights: str, tmp_path: Path) -> None:
-    tiny = Tiny(layers=1, width=40, heads=2, kv_heads=1, ffn=48, vocab=67)
-    model = write_huggingface(tmp_path / "model", tiny, "BF16")
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose format is too narrow for what quantised rows stand for."""
+    return write_huggingface(tmp_path_factory.mktemp("m") / "m", TINY, "BF16", tokenizer=False)
+
+
+@pytest.mark.parametrize("policy", ["exact", "bf16"])
+@pytest.mark.parametrize("weights", [None, "i8", "i4z_g64"])
+def test_every_pass_keeps_the_prefill(policy: str, weights: str | None, model: Path) -> None:
+    module = load_model(model).build(PREFILL, policy)
+    checker = PassChecker("tw-small", seed=3, launches=1)
+    compile_entry(module, "tw-small", weights=weights, after_pass=[checker.after_pass])
+    assert checker.passed[0] == "canonicalise"
+    assert checker.passed[-1] == "select"
+
+
+def test_the_driver_checks_all_entries(model: Path, tmp_path: Path) -> None:
     image = tmp_path / "m.tw"
-    compile_model(
-        model,
-        machine="tw-small",
-        max_context=16,
-        chunk=4,
-        policy=policy,
-        weights=weights,
-        check_each_pass=True,
-        output=image,
-    )
+    compile_model(model, "tw-small", max_context=8, chunk=2, output=image, check_each_pass=True)
     assert image.exists()
+
+
+def spoilt(name: str, pattern: str, new: str) -> Callable[[], type[ModulePass]]:
+    """A factory of the pass `name` with a bug: afterwards `new` stands for the pattern."""
+    sound = PASSES[name]()
+
+    class Spoilt(sound):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
+        def apply(self, ctx: Context, op: ModuleOp) -> None:
+            sound.apply(self, ctx, op)
+            out = StringIO()
+            Printer(out, print_debuginfo=True).print_op(op)
+            text, count = re.subn(pattern, new, out.getvalue())
+            assert count, f"after {name} nothing matches {pattern}"
+            wrong = Parser(ctx, text).parse_module()
+            op.detach_region(op.body)
+            op.add_region(wrong.detach_region(wrong.body))
+
+    return lambda: Spoilt
+
+
+BUGS: dict[str, tuple[str, str, str, str]] = {
+    "epsilon": (
+        "fuse",
+        r"eps 1.0e-05 heads 1",
+        "eps 1.0e-02 heads 1",
+        "tg.kv_append at blk.{l}.kv_append gives @k_cache[",
+    ),
+    "mask off by one": (
+        "tile",
+        r"step 1 axis 0 fill 0",
+        "step 0 axis 0 fill 0",
+        "tile.store at blk.{l}.kv_append gives @k_cache[1, ",
+    ),
+    "token left out": (
+        "channels",
+        r"\n *stream.(signal|await) @kv_append_out_ready.*",
+        "",
+        "tile.load at blk.{l}.attention on ld1",
+    ),
+    "release left out": (
+        "skew",
+        r"\n *stream.release %picked_1.*",
+        "",
+        "@picked ends with slots that vpu did not release",
+    ),
+    "layers too close": (
+        "select",
+        r"(alu mul %\d+), 3072",
+        r"\1, 3008",
+        "tw.copy at output gives @logits[",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_in_one_pass_is_caught(
+    name: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong, pattern, new, said = BUGS[name]
+    monkeypatch.setitem(PASSES, wrong, spoilt(wrong, pattern, new))
+    with pytest.raises(CheckError) as error:
+        compile_model(model, "tw-small", max_context=12, batch=2, chunk=3, check_each_pass=True,
+                      output=tmp_path / "m.tw")  # fmt: skip
+    assert str(error.value).startswith(f"after {wrong}")
+    assert said in str(error.value)
+    assert not (tmp_path / "m.tw").exists()
