@@ -10,6 +10,7 @@ test; files that must be refused say so with `--verify-diagnostics`.
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import sys
@@ -26,6 +27,10 @@ from hypothesis import settings
 # How long an example takes depends on what else the machine does; that is no failure.
 settings.register_profile("tilewright", deadline=None)
 settings.load_profile("tilewright")
+
+# Before a test loads numpy: on a busy machine its BLAS is many times slower with several threads.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 RUN = re.compile(r"^[ \t]*//[ \t]*RUN:[ \t]*(.*?)[ \t]*$", re.M)
 
