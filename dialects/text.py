@@ -30,6 +30,8 @@ from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 
 T = TypeVar("T")
+LARGEST = (1 << 63) - 1
+"""What lists of integers hold; -LARGEST - 1 is the mark of a value in them."""
 
 if TYPE_CHECKING:
     I64Array = DenseArrayBase
@@ -94,8 +96,12 @@ def parse_float(parser: Parser) -> float:
 
 
 def natural(parser: AttrParser) -> int:
-    """A decimal integer >= 0."""
-    return parser.parse_integer(allow_boolean=False, allow_negative=False)
+    """A decimal integer from 0 to LARGEST."""
+    start = parser.pos
+    value = parser.parse_integer(allow_boolean=False, allow_negative=False)
+    if value > LARGEST:
+        parser.raise_error(f"an integer of at most {LARGEST} expected", start)
+    return value
 
 
 def dimensions(parser: AttrParser) -> tuple[int, ...]:

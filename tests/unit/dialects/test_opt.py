@@ -61,6 +61,11 @@ def test_help_lists_the_passes_of_the_project_in_order_and_few_others(
             1,
             "tile.buffer: a buffer lives in #tw.spm or #tw.acc, not memref<4xf32, #tw.hbm>",
         ),
+        (
+            f"%b = tile.buffer : memref<4xf32, #tw.spm>\ntile.load @x[0] [{1 << 63}] to %b",
+            1,
+            f"an integer of at most {(1 << 63) - 1} expected",
+        ),
         ("%m = tg.get @m", 1, "tg.get: no launch parameter is named @m"),
     ],
 )
