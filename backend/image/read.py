@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..isa import Program, unpack_views
-from ..isa.program import ProgramError
+from ..isa import DEFAULT_OPCODES, Program, unpack_views
+from ..isa.program import ProgramError, typed, typed_list, typed_object
 from ..isa.view import ViewError
 from ..json_text import parse_json
 from .container import Header, ImageError, read_header
@@ -41,21 +41,22 @@ def read_image(path: str | Path, check: bool = True) -> Image:
                 )
     tables = _table(path, header, "image")
     try:
+        entries = typed_object(tables, "entries")
         image = Image(
-            machine=tables["machine"],
-            policy=tables["policy"],
+            machine=typed_object(tables, "machine"),
+            policy=typed(tables, "policy", str),
             entries={
-                name: _program(path, header, data, name, entry)
-                for name, entry in tables["entries"].items()
+                name: _program(path, header, data, name, typed_object(entries, name))
+                for name in entries
             },
-            opcodes=tables["opcodes"],
-            kv_block=tables["kv_block"],
-            meta=tables["meta"],
+            opcodes=_opcodes(typed_object(tables, "opcodes")),
+            kv_block=typed(tables, "kv_block", int),
+            meta=typed_object(tables, "meta"),
             files={
                 name: _tensor(path, header, data, f"file/{name}", np.dtype(np.uint8)).tobytes()
-                for name in tables["files"]
+                for name in typed_list(tables, "files", str)
             },
-            has_weights=tables["has_weights"],
+            has_weights=typed(tables, "has_weights", bool),
             weights=None,
             digest=header.metadata["digest"],
         )
@@ -86,6 +87,13 @@ def _table(path: Path, header: Header, key: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _not_ours(path, f"{key} is no object")
     return cast(dict[str, Any], value)
+
+
+def _opcodes(found: dict[str, Any]) -> dict[str, int]:
+    """An opcode for every instruction, and for nothing else."""
+    if set(found) != set(DEFAULT_OPCODES):
+        raise ProgramError(f"opcodes of {', '.join(found)}, wanted {', '.join(DEFAULT_OPCODES)}")
+    return {mnemonic: typed(found, mnemonic, int) for mnemonic in found}
 
 
 def _not_ours(path: Path, error: object) -> ImageError:
@@ -129,7 +137,7 @@ def _program(path: Path, header: Header, data: Bytes, name: str, tables: dict[st
 
     return Program.from_tables(
         tables,
-        {engine: tensor(engine, np.uint64) for engine in tables["engines"]},
+        {engine: tensor(engine, np.uint64) for engine in typed_list(tables, "engines", str)},
         unpack_views(tensor("views", np.uint8)),
         tensor("constants", np.float32),
     )

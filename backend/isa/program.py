@@ -8,8 +8,8 @@ plain frozen dataclasses; `tables`/`from_tables` turn them into JSON and back, f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..errors import TilewrightError
 from .view import View
 
+Kind = TypeVar("Kind")
 Words = npt.NDArray[np.uint64]
 ChannelKind = Literal["slot", "token", "scalar"]
 Space = Literal["spm", "acc", "none"]
@@ -135,6 +136,9 @@ class Parameter:
             )
 
 
+Entry = TypeVar("Entry", Channel, Region, Parameter)
+
+
 def no_words() -> npt.NDArray[np.int64]:
     """An empty table of compile-time words."""
     return np.zeros(0, dtype=np.int64)
@@ -222,23 +226,72 @@ class Program:
         views: Sequence[View],
         constants: npt.NDArray[np.float32],
     ) -> Program:
-        """The inverse of `tables`, given the arrays that stand outside it."""
-        channels = [
-            Channel(**cast(dict[str, Any], c | {"consumers": tuple(c["consumers"])}))
-            for c in tables["channels"]
-        ]
+        """The inverse of `tables`, given the arrays that stand outside it.
+
+        ProgramError names what is missing, unknown or of another type.
+        """
+        locations = typed_object(tables, "locations")
         return Program(
             engines=engines,
             views=tuple(views),
             constants=constants,
-            channels=tuple(channels),
-            regions=tuple(Region(**r) for r in tables["regions"]),
-            parameters=tuple(Parameter(**p) for p in tables["parameters"]),
-            words=np.array(tables["words"], dtype=np.int64),
-            locations={str(k): list(v) for k, v in tables["locations"].items()},
-            kv_block=int(tables["kv_block"]),
-            meta=dict(tables["meta"]),
+            channels=tuple(_entry(Channel, c) for c in _objects(tables, "channels")),
+            regions=tuple(_entry(Region, r) for r in _objects(tables, "regions")),
+            parameters=tuple(_entry(Parameter, p) for p in _objects(tables, "parameters")),
+            words=np.array(typed_list(tables, "words", int), dtype=np.int64),
+            locations={engine: typed_list(locations, engine, str) for engine in locations},
+            kv_block=typed(tables, "kv_block", int),
+            meta=typed_object(tables, "meta"),
         )
+
+
+JSON_NAMES: dict[type[object], str] = {
+    dict: "an object",
+    list: "a list",
+    int: "an integer",
+    str: "a text",
+    bool: "a bool",
+}
+
+
+def typed(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
+    """A value of a JSON object. ProgramError where it is missing or of another type."""
+    value = values.get(key)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        found = repr(value)[:80] if key in values else "missing"
+        raise ProgramError(f"{key} is {found}, wanted {JSON_NAMES[kind]}")
+    return value
+
+
+def typed_list(values: Mapping[str, Any], key: str, kind: type[Kind]) -> list[Kind]:
+    """A list of a JSON object whose items are all of one type. Raises ProgramError."""
+    items = cast(list[object], typed(values, key, list))
+    return [typed({key: item}, key, kind) for item in items]
+
+
+def typed_object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object inside a JSON object. Raises ProgramError."""
+    return cast(dict[str, Any], typed(values, key, dict))
+
+
+def _objects(values: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects. Raises ProgramError."""
+    return cast(list[dict[str, Any]], typed_list(values, key, dict))
+
+
+def _entry(row: type[Entry], given: Mapping[str, Any]) -> Entry:
+    """A table entry from a JSON object, every field of its own type. Raises ProgramError."""
+    name = row.__name__.lower()
+    known = {field.name: str(field.type) for field in fields(row)}
+    if set(given) != set(known):
+        raise ProgramError(f"a {name} has {', '.join(given)[:200]}, wanted {', '.join(known)}")
+    read: dict[str, Any] = {}
+    for key, kind in known.items():
+        if kind.startswith("tuple"):
+            read[key] = tuple(typed_list(given, key, str))
+        else:
+            read[key] = typed(given, key, int if kind == "int" else str)
+    return row(**read)
 
 
 def _index(table: Sequence[Channel | Region | Parameter], name: str, kind: str) -> int:

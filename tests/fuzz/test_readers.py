@@ -29,6 +29,7 @@ from models import Tiny, write_gguf, write_huggingface
 
 from tilewright.backend.asm import assemble, disassemble
 from tilewright.backend.image import Image, read_image, rewrite_digest
+from tilewright.backend.image.container import header_bytes, read_header
 from tilewright.backend.machine import load_machine
 from tilewright.compiler import compile_model, opt
 from tilewright.compiler.frontend.builder import EntryShape
@@ -195,18 +196,13 @@ def test_an_image(seed: int, image: Path, folder: Path) -> None:
 @fuzzed(150)
 @given(seed=SEEDS)
 def test_an_image_whose_digests_fit_its_damage(seed: int, image: Path, folder: Path) -> None:
-    path, whole = folder / "sealed.tw", image.read_bytes()
-    size = int.from_bytes(whole[:8], "little")
-    header = json.loads(whole[8 : 8 + size])
-    metadata = header["__metadata__"]
-    data = whole[8 + size :]
+    path, header = folder / "sealed.tw", read_header(image)
+    metadata, data = dict(header.metadata), image.read_bytes()[header.data_start :]
     if seed % 3:
-        tables = damaged_json(metadata["image"], seed // 3)
-        metadata["image"] = tables
+        metadata["image"] = damaged_json(metadata["image"], seed // 3)
     else:
         data = damaged_bytes(data, seed // 3)[: len(data)].ljust(len(data), b"\0")
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    path.write_bytes(header_bytes(metadata, header.tensors) + data)
     tried(lambda: (rewrite_digest(path), use_image(path)))
 
 

@@ -249,7 +249,14 @@ def test_another_version(path: Path) -> None:
         (b'"file/chat_template"', b'"file/chat_templatx"', "file/chat_template is missing"),
         (rb"\"base\":512", rb"\"base\":576", "apart in hbm"),
         (rb"\"nbytes\":64", rb"\"nbytes\":60", "region rope has 64 bytes at .* its entry says 60"),
-        (rb"\"policy\":", rb"\"policx\":", "its tables are not those of an image: 'policy'"),
+        (
+            rb"\"policy\":",
+            rb"\"policx\":",
+            "not those of an image: policy is missing, wanted a text",
+        ),
+        (rb"\"has_weights\":true", rb"\"has_weights\":1234", "has_weights is 1234, wanted a bool"),
+        (rb"\"role\":\"weight\"", rb"\"role\":1234567890", "role is 1234567890, wanted a text"),
+        (rb"\"halt\":", rb"\"hald\":", "opcodes of .*hald.*, wanted .*halt"),
     ],
 )
 def test_sealed_but_inconsistent(path: Path, old: bytes, new: bytes, text: str) -> None:
