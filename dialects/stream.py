@@ -34,6 +34,7 @@ from .spaces import EngineAttr, engine_attr, parse_engine, space_name
 from .text import (
     I64Array,
     TextOp,
+    check_values,
     join_values,
     operand,
     parse_symbol,
@@ -243,6 +244,7 @@ class SendOp(TextOp):
         printer.print_string(f" to {symbol_text(self.symbol)} on {self.engine.data}")
 
     def verify_(self) -> None:
+        check_values(self.dynamic_offsets, self.static_offsets)
         if str(element_of(self.source)) != "i32":
             raise VerifyException(f"a scalar is sent from i32, not {element_of(self.source)}")
         if len(self.offsets) != len(shape_of(self.source)):

@@ -28,6 +28,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
 
 T = TypeVar("T")
 LARGEST = (1 << 63) - 1
@@ -189,6 +190,17 @@ def join_values(dynamic: Sequence[SSAValue], static: DenseArrayBase) -> tuple[SS
     """The inverse of `split_values`."""
     values = iter(dynamic)
     return tuple(next(values) if n == DYNAMIC_INDEX else n for n in static_values(static))
+
+
+def check_values(dynamic: Sequence[SSAValue], static: DenseArrayBase) -> None:
+    """VerifyException unless every mark has a value and every integer is natural."""
+    numbers = static_values(static)
+    marks = numbers.count(DYNAMIC_INDEX)
+    if marks != len(dynamic):
+        raise VerifyException(f"{len(dynamic)} values for {marks} marks of one")
+    below = [n for n in numbers if n < 0 and n != DYNAMIC_INDEX]
+    if below:
+        raise VerifyException(f"found {below[0]}, wanted integers from 0")
 
 
 def static_values(static: DenseArrayBase) -> tuple[int, ...]:

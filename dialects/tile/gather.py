@@ -25,12 +25,14 @@ from ..lowbit import TileType
 from ..spaces import EngineAttr, engine_attr
 from ..text import (
     I64Array,
+    check_values,
     join_values,
     operand,
     parse_symbol,
     parse_values,
     print_values,
     split_values,
+    static_values,
     symbol,
     symbol_text,
 )
@@ -138,6 +140,10 @@ class GatherOp(TileOp):
 
     def verify_(self) -> None:
         super().verify_()
+        check_values(self.dynamic_row, self.static_row)
+        check_values(self.dynamic_rows, self.static_rows)
+        if len(static_values(self.static_row)) != 1 or len(static_values(self.static_rows)) != 1:
+            raise VerifyException("a gather has one first row and one number of rows")
         shape = shape_of(self.slot)
         element = element_of(self.slot)
         if isinstance(element, TileType) and element.order.data != "nk":

@@ -34,6 +34,7 @@ from ..text import (
     I64Array,
     TextOp,
     after,
+    check_values,
     int_attr,
     join_values,
     natural,
@@ -162,6 +163,8 @@ class BoxOp(TileOp):
 
     def verify_(self) -> None:
         super().verify_()
+        check_values(self.dynamic_offsets, self.static_offsets)
+        check_values(self.dynamic_sizes, self.static_sizes)
         box = static_values(self.static_sizes)
         rank = len(static_values(self.static_offsets))
         element = element_of(self.slot)

@@ -183,3 +183,11 @@ tile.gather @x[@i[0]] [4] to %b
 // CHECK: memref.subview: the part starts at 8, its type says 0
 %b = tile.buffer : memref<4x8xf32, #tw.spm>
 %p = memref.subview %b[1, 0] [2, 8] [1, 1] : memref<4x8xf32, #tw.spm> to memref<2x8xf32, strided<[8, 1]>, #tw.spm>
+// -----
+// CHECK: tile.load: 0 values for 1 marks of one
+%b = tile.buffer : memref<8xf32, #tw.spm>
+"tile.load"(%b) <{symbol = @x, static_offsets = array<i64: 0>, static_sizes = array<i64: -9223372036854775808>, operandSegmentSizes = array<i32: 0, 0, 1>}> : (memref<8xf32, #tw.spm>) -> ()
+// -----
+// CHECK: tile.load: found -1, wanted integers from 0
+%b = tile.buffer : memref<8xf32, #tw.spm>
+"tile.load"(%b) <{symbol = @x, static_offsets = array<i64: -1>, static_sizes = array<i64: 8>, operandSegmentSizes = array<i32: 0, 0, 1>}> : (memref<8xf32, #tw.spm>) -> ()
