@@ -1,8 +1,9 @@
 """Durations of instructions as pure functions, shared by the tiling search and the emulator."""
 
+from .cost import Cost, CostRule, Extents, cost_rule
 from .durations import (
     ARBITRATION_BYTES,
-    burst_bytes,
+    box_bytes,
     bytes_in_flight,
     ceil_div,
     copy_ps,
@@ -18,10 +19,14 @@ from .durations import (
 
 __all__ = [
     "ARBITRATION_BYTES",
-    "burst_bytes",
+    "Cost",
+    "CostRule",
+    "Extents",
+    "box_bytes",
     "bytes_in_flight",
     "ceil_div",
     "copy_ps",
+    "cost_rule",
     "cycles_to_ps",
     "matmul_cycles",
     "phases",

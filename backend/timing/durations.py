@@ -1,8 +1,10 @@
 """How long an instruction keeps its engine, in picoseconds: pure functions of plain numbers.
 
-The tiling search scores with these, and the timing emulator will charge them: one definition for
-both. All sums are exact integers; each duration is rounded up once.
+The tiling search scores with these, and the timing emulator charges them: one definition for both.
+All sums are exact integers; each duration is rounded up once.
 """
+
+from collections.abc import Sequence
 
 from ..machine import Machine
 
@@ -66,9 +68,23 @@ ARBITRATION_BYTES = 1 << 14
 """Main memory serves its queues in turn, at most so many bytes each."""
 
 
-def burst_bytes(machine: Machine, runs: int, run_bytes: int) -> int:
-    """What `runs` contiguous runs cost main memory: each is rounded up to whole bursts."""
-    return runs * ceil_div(run_bytes, machine.hbm_burst) * machine.hbm_burst
+def box_bytes(machine: Machine, box: Sequence[int], strides: Sequence[int], item: int) -> int:
+    """Bytes that main memory is busy with for a box of elements of `item` bytes: whole bursts.
+
+    A run of contiguous bytes is rounded up to bursts; an axis costs its runs one by one, or the
+    whole span that it covers where that is less, since neighbours then share bursts.
+    """
+    if 0 in box:
+        return 0
+    span, bursts = item, _whole_bursts(machine, item)
+    for extent, stride in zip(reversed(box), reversed(strides), strict=True):
+        span += (extent - 1) * abs(stride)
+        bursts = min(extent * bursts, _whole_bursts(machine, span))
+    return bursts
+
+
+def _whole_bursts(machine: Machine, nbytes: int) -> int:
+    return ceil_div(nbytes, machine.hbm_burst) * machine.hbm_burst
 
 
 def bytes_in_flight(machine: Machine, largest: int) -> int:

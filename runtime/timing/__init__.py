@@ -1,6 +1,7 @@
 """The timing emulator: how long a launch takes, and what every engine was doing or waiting for."""
 
-from .events import TimingError, time_program
+from .decoded import TimingError
+from .launch import time_program
 from .result import Charge, TimingResult
 from .steps import TimedStep, time_step
 

@@ -4,48 +4,32 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from ...backend.errors import TilewrightError
 from ...backend.isa.field import NO_REGISTER
-from ...backend.isa.program import Program, engine_kind
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS
-from ...backend.isa.table import DEFAULT_OPCODES
-from ...backend.machine import Machine
-from ...backend.timing import ARBITRATION_BYTES, bytes_in_flight, cycles_to_ps, transfer_ps
-from ..functional.loader import Loaded, load
-from ..functional.parameters import Parameters, launch_words
-from .result import Charge, TimingResult
-from .state import Channel, Engine, Request
-from .work import Step, Transfer, Work, work_of
+from ...backend.timing import ARBITRATION_BYTES, bytes_in_flight, transfer_ps
+from .decoded import Decoded, Step, Timed
+from .result import Tally
+from .state import Channel, Engine, Entry
 
-SERVICE, DONE, ENGINE = 0, 1, 2
-"""Order of events of one time; engines follow in the machine's order."""
+HAPPENS, DECIDES = 0, 1
+"""Order of events of one time: main memory chooses when all else has happened."""
 COUNTERS = 16
 """Register number of the first loop counter."""
 
 
-class TimingError(TilewrightError):
-    """A program that cannot be timed: it blocks for ever, or needs values."""
-
-
 class Events:
-    """One launch of a program, event by event."""
+    """One launch, event by event."""
 
-    def __init__(self, loaded: Loaded, machine: Machine, words: Sequence[int]) -> None:
-        self.machine, self.program, self.words = machine, loaded.program, words
+    def __init__(self, launch: Decoded) -> None:
+        self.launch, self.machine = launch, launch.machine
         self.engines = [
-            Engine(
-                index,
-                name,
-                [work_of(loaded.program, machine, name, ins) for ins in loaded.instructions[index]],
-                loaded.pairs[index],
-                loaded.program.locations.get(name, []),
-            )
-            for index, name in enumerate(loaded.engines)
+            Engine(index, name, launch.streams[index], launch.loaded.pairs[index])
+            for index, name in enumerate(launch.engines)
         ]
-        numbers = {name: index for index, name in enumerate(loaded.engines)}
+        numbers = {name: index for index, name in enumerate(launch.engines)}
         self.channels = [
             Channel(
                 c.slots,
@@ -54,50 +38,33 @@ class Events:
                 {numbers[e]: 0 for e in c.consumers},
                 {numbers[e]: 0 for e in c.consumers},
             )
-            for c in loaded.program.channels
+            for c in launch.program.channels
         ]
-        self.scalar_ps = cycles_to_ps(machine, machine.scalar_cycles)
-        self.fill_ps = cycles_to_ps(machine, machine.matrix_fill)
+        self.layer_engine = launch.engines.index("mxu") if launch.layers >= 0 else -1
         self.heap: list[tuple[int, int, int, Callable[..., None], Any]] = []
         self.sequence = 0
         self.now = 0
-        self.last = 0
-        """The latest time at which anything happened."""
-        self.requests: dict[int, deque[Request]] = {}
+        self.handed: dict[int, deque[Entry]] = {e.index: deque() for e in self.engines}
+        """Moves that stand before main memory, by queue."""
         self.serving = False
         self.served_last = -1
-        self.bytes = {"ld": 0, "st": 0}
-        self.burst_bytes = 0
-        self.memory_ps = 0
+        self.tally = Tally.empty(len(self.engines))
 
-    def run(self) -> TimingResult:
+    def run(self) -> Tally:
         """All events. Raises TimingError where engines block for ever."""
         for engine in self.engines:
             engine.halted = not engine.stream
-            self._at(0, ENGINE + engine.index, self._run_engine, engine)
+            if not engine.halted:
+                self._at(0, HAPPENS, self._go_on, engine)
         while self.heap:
             self.now, _, _, action, argument = heapq.heappop(self.heap)
-            self.last = max(self.last, self.now)
             action(argument)
-        stuck = [e for e in self.engines if not e.halted]
+        stuck = [(e.index, e.pc, e.begun) for e in self.engines if not e.halted]
         if stuck:
-            where = "; ".join(
-                f"{e.name} at instruction {e.pc} ({e.blocked[1] if e.blocked else 'running'})"
-                for e in stuck
-            )
-            raise TimingError(f"the program blocks for ever: {where}")
-        for engine in self.engines:
-            if self.last > engine.time:
-                engine.charges[Charge("done", "")] = self.last - engine.time
-        return TimingResult(
-            picoseconds=self.last,
-            engines={e.name: e.charges for e in self.engines},
-            instructions={e.name: e.executed for e in self.engines},
-            read_bytes=self.bytes["ld"],
-            written_bytes=self.bytes["st"],
-            burst_bytes=self.burst_bytes,
-            memory_picoseconds=self.memory_ps,
-        )
+            raise self.launch.blocks_for_ever(stuck)
+        self.tally.halted = [engine.time for engine in self.engines]
+        self.tally.picoseconds = max((max(e.time, e.done) for e in self.engines), default=0)
+        return self.tally
 
     def _at(self, time: int, order: int, action: Callable[..., None], argument: Any) -> None:
         self.sequence += 1
@@ -105,115 +72,139 @@ class Events:
 
     # Engines
 
-    def _run_engine(self, engine: Engine) -> None:
-        """Go on with a stream until it blocks, or until its time lies ahead of the others'."""
-        if engine.issued is not None:
-            request, engine.issued = engine.issued, None
-            self._arrive(request)
+    def _go_on(self, engine: Engine) -> None:
+        """Go on with a stream until it blocks or its time lies ahead of now."""
         while not engine.halted:
-            work = engine.stream[engine.pc]
-            meets_others = work.begins or work.ends or work.transfer is not None
-            if meets_others and engine.time > self.now:
-                self._at(engine.time, ENGINE + engine.index, self._run_engine, engine)
+            if engine.time > self.now:
+                self._at(engine.time, HAPPENS, self._go_on, engine)
                 return
-            if not self._begin(engine, work):
+            if engine.executing is not None:
+                entry, engine.executing = engine.executing, None
+                self._finish(entry)
+            timed = engine.stream[engine.pc]
+            if not self._begin(engine, timed):
                 return
-            if work.transfer is not None:
-                if not self._issue(engine, work, work.transfer(engine.registers)):
-                    return
-                self._at(engine.time, ENGINE + engine.index, self._run_engine, engine)
+            extents = timed.rule.extents(engine.registers)
+            cost = timed.rule.at(extents)
+            if timed.moves and not self._below_bound(engine, cost.burst_bytes):
                 return
-            self._execute(engine, work)
-        self.last = max(self.last, engine.time, engine.work_done)
+            self.tally.executed[engine.index, engine.pc, extents] += 1
+            entry = Entry(engine, timed.ends, cost, cost.burst_bytes)
+            if cost.burst_bytes:
+                engine.flight.append(entry)
+                engine.in_flight += cost.burst_bytes
+            engine.time += cost.busy_ps
+            engine.executing = entry
+            self._next(engine, timed)
+        entry, engine.executing = engine.executing, None
+        assert entry is not None, "halt was executed"
+        self._finish(entry)
 
-    def _block(self, engine: Engine, cause: str) -> None:
-        if engine.blocked is None:
-            engine.blocked = self.now, cause
-
-    def _unblock(self, engine: Engine) -> None:
-        if engine.blocked is not None:
-            since, cause = engine.blocked
-            engine.charge(cause, self.now - since)
-            engine.blocked, engine.time = None, self.now
-
-    def _begin(self, engine: Engine, work: Work) -> bool:
+    def _begin(self, engine: Engine, timed: Timed) -> bool:
         """Take the begins that are left; False where one blocks."""
-        while engine.begun < len(work.begins):
-            number, producer = work.begins[engine.begun]
-            channel = self.channels[number]
-            if not channel.possible(engine.index, producer):
-                name = self.program.channels[number].name
-                self._block(engine, f"{'room' if producer else 'wait'} @{name}")
-                channel.waiting.append(engine)
+        while engine.begun < len(timed.begins):
+            step = timed.begins[engine.begun]
+            channel = self.channels[step.channel]
+            if not channel.possible(engine.index, step.producer):
+                self._block(engine)
+                channel.blocked.append(engine)
                 return False
-            self._unblock(engine)
-            channel.begin(engine.index, producer)
+            waited = self._unblock(engine)
+            if waited:
+                # A sync of n is one place to wait at.
+                place = 0 if timed.ins.mnemonic == "sync" else engine.begun
+                self.tally.waited[engine.index, engine.pc, place] += waited
+            channel.begin(engine.index, step.producer)
             engine.begun += 1
         return True
 
-    def _execute(self, engine: Engine, work: Work) -> None:
-        """An instruction without a transfer, whose begins are done."""
-        spent = 0
-        if work.picoseconds is not None:
-            spent = work.picoseconds(engine.registers)
-        elif work.ins.mnemonic in ("li", "alu"):
-            spent = self.scalar_ps
-        elif work.ins.mnemonic in ("ldp", "pop"):
-            spent = 2 * self.scalar_ps
-        engine.charge(work.kind, spent)
-        engine.time += spent
-        if work.kind == "matmul":
-            engine.work_done = engine.time + (self.fill_ps if spent else 0)
-        elif spent and work.kind == "vector":
-            engine.work_done = engine.time
-        if work.ends:
-            self._end_later(engine, work)
-        self._step(engine, work)
+    def _below_bound(self, engine: Engine, bursts: int) -> bool:
+        """Whether a move may be issued; False where the queue's bursts in flight forbid it."""
+        engine.largest = max(engine.largest, bursts)
+        bound = bytes_in_flight(self.machine, engine.largest)
+        while engine.flight and bursts and engine.in_flight + bursts > bound:
+            if not 0 <= engine.flight[0].done <= self.now:
+                self._block(engine)
+                engine.at_bound = True
+                return False
+            engine.freed = engine.flight.popleft()
+            engine.in_flight -= engine.freed.cost.burst_bytes
+        waited = self._unblock(engine)
+        engine.at_bound = False
+        if waited:
+            assert engine.freed is not None
+            held = min(waited, engine.freed.held)
+            self.tally.contention[engine.index, engine.pc] += held
+            self.tally.memory[engine.index, engine.pc] += waited - held
+        return True
 
-    def _end_later(self, engine: Engine, work: Work) -> None:
-        """Ends of work on chip, or of a sync behind whatever the engine still has to do."""
-        if engine.outstanding:
-            engine.outstanding.append(Request(engine, work.ends, Transfer(0, 0, 0), 0))
-            return
-        result = max(engine.time, engine.work_done)
-        for step in work.ends:
-            waits_for_result = work.kind == "matmul" and step[1]
-            time = result if waits_for_result or work.ins.mnemonic == "sync" else engine.time
-            self._at(time, ENGINE + engine.index, self._end, (engine, step))
+    def _block(self, engine: Engine) -> None:
+        if engine.blocked_since < 0:
+            engine.blocked_since = self.now
+
+    def _unblock(self, engine: Engine) -> int:
+        """The time that the engine was blocked."""
+        since, engine.blocked_since = engine.blocked_since, -1
+        engine.time = self.now
+        return self.now - since if since >= 0 else 0
+
+    def _finish(self, entry: Entry) -> None:
+        """The end of an instruction: main memory gets it, or its times are known."""
+        engine = entry.engine
+        engine.outstanding.append(entry)
+        if entry.left:
+            entry.handed = self.now
+            self.handed[engine.index].append(entry)
+            self._at(self.now, DECIDES, self._decide, None)
+        else:
+            entry.read, entry.done = self.now, self.now + entry.cost.late_ps
+            self._settle(engine)
+
+    def _settle(self, engine: Engine) -> None:
+        """Give times to the ends of all entries that have no unknown time before them."""
+        while engine.outstanding and engine.outstanding[0].read >= 0:
+            entry = engine.outstanding.popleft()
+            engine.read = max(engine.read, entry.read)
+            engine.done = entry.done = max(engine.done, entry.done)
+            for step in entry.ends:
+                time = engine.done if step.producer else engine.read
+                self._at(time, HAPPENS, self._end, (engine, step))
+            if entry.cost.burst_bytes:
+                self._at(entry.done, HAPPENS, self._arrived, engine)
 
     def _end(self, argument: tuple[Engine, Step]) -> None:
-        engine, (number, producer) = argument
-        channel = self.channels[number]
-        channel.end(engine.index, producer)
-        waiting, channel.waiting = channel.waiting, []
-        for other in waiting:
-            work = other.stream[other.pc]
-            if channel.possible(other.index, work.begins[other.begun][1]):
-                self._at(self.now, ENGINE + other.index, self._run_engine, other)
-            else:
-                channel.waiting.append(other)
+        engine, step = argument
+        channel = self.channels[step.channel]
+        channel.end(engine.index, step.producer)
+        blocked, channel.blocked = channel.blocked, []
+        for other in blocked:
+            self._go_on(other)
 
-    def _step(self, engine: Engine, work: Work) -> None:
+    def _arrived(self, engine: Engine) -> None:
+        if engine.at_bound:
+            self._go_on(engine)
+
+    def _next(self, engine: Engine, timed: Timed) -> None:
         """Registers and the next instruction."""
-        fields, registers = work.ins.fields, engine.registers
+        fields, registers = timed.ins.fields, engine.registers
         following = engine.pc + 1
-        match work.ins.mnemonic:
+        match timed.ins.mnemonic:
             case "li":
                 registers[fields["rd"]] = fields["imm"]
             case "alu":
                 b = fields["imm"] if fields["rb"] == NO_REGISTER else registers[fields["rb"]]
-                registers[fields["rd"]] = alu(
-                    ALU_FUNCTIONS[fields["fn"]], registers[fields["ra"]], b
-                )
+                function = ALU_FUNCTIONS[fields["fn"]]
+                registers[fields["rd"]] = alu(function, registers[fields["ra"]], b)
             case "ldp":
                 base = 0 if fields["ra"] == NO_REGISTER else registers[fields["ra"]]
-                registers[fields["rd"]] = int(self.words[base + fields["word"]])
+                registers[fields["rd"]] = self.launch.word(engine.index, engine.pc,
+                                                           base + fields["word"])  # fmt: skip
             case "pop":
-                name = self.program.channels[fields["channel"]].name
-                raise TimingError(
-                    f"{engine.name} at instruction {engine.pc}: pops a word of @{name}, which only "
-                    "a run with values knows"
-                )
+                words = self.launch.popped[engine.index]
+                if engine.popped >= len(words):
+                    raise self.launch.no_word(engine.index, engine.pc)
+                registers[fields["rd"]] = words[engine.popped]
+                engine.popped += 1
             case "loop":
                 known = fields["count"] != NO_REGISTER
                 count = registers[fields["count"]] if known else fields["trips"]
@@ -221,11 +212,14 @@ class Events:
                 registers[COUNTERS + fields["counter"]] = 0
                 if count <= 0:
                     following = engine.pairs[engine.pc] + 1
+                else:
+                    self._mark(engine, engine.pc)
             case "next":
                 counter = COUNTERS + fields["counter"]
                 registers[counter] += 1
                 if registers[counter] < engine.trips[fields["counter"]]:
                     following = engine.pairs[engine.pc] + 1
+                    self._mark(engine, engine.pairs[engine.pc])
             case "halt":
                 engine.halted = True
                 following = engine.pc
@@ -233,75 +227,40 @@ class Events:
                 pass
         engine.pc = following
         engine.begun = 0
-        engine.executed += 1
+
+    def _mark(self, engine: Engine, loop: int) -> None:
+        if engine.index == self.layer_engine and loop == self.launch.layers:
+            self.tally.layers.append(engine.time)
 
     # Main memory
 
-    def _issue(self, engine: Engine, work: Work, transfer: Transfer) -> bool:
-        """Issue a move; False while the queue's bytes in flight are at their bound."""
-        engine.largest = max(engine.largest, transfer.burst_bytes)
-        bound = bytes_in_flight(self.machine, engine.largest)
-        if engine.in_flight and engine.in_flight + transfer.burst_bytes > bound:
-            self._block(engine, "memory")
-            return False
-        self._unblock(engine)
-        spent = self.machine.dma_issue_ps * transfer.descriptors
-        engine.charge("issue", spent)
-        engine.time += spent
-        engine.in_flight += transfer.burst_bytes
-        engine.issued = Request(engine, work.ends, transfer, transfer.burst_bytes)
-        self.bytes[engine_kind(engine.name)] += transfer.nbytes
-        self.burst_bytes += transfer.burst_bytes
-        self._step(engine, work)
-        return True
-
-    def _arrive(self, request: Request) -> None:
-        engine = request.engine
-        engine.outstanding.append(request)
-        if request.left:
-            self.requests.setdefault(engine.index, deque()).append(request)
-            self._serve()
-        elif engine.outstanding[0] is request:
-            self._retire(engine)
-
-    def _serve(self) -> None:
-        """Start on the next chunk, if main memory is free and anything waits."""
-        waiting = sorted(index for index, queue in self.requests.items() if queue)
+    def _decide(self, _: None) -> None:
+        """Begin a chunk, if main memory is free and anything stands before it."""
+        waiting = [index for index in sorted(self.handed) if self.handed[index]]
         if self.serving or not waiting:
             return
         index = next((i for i in waiting if i > self.served_last), waiting[0])
-        request = self.requests[index][0]
-        chunk = min(request.left, ARBITRATION_BYTES)
-        request.left -= chunk
-        self.serving, self.served_last = True, index
+        chunk = min(self.handed[index][0].left, ARBITRATION_BYTES)
         spent = transfer_ps(self.machine, chunk)
-        self.memory_ps += spent
-        self._at(self.now + spent, SERVICE, self._served, request)
+        self.serving, self.served_last = True, index
+        self._at(self.now + spent, HAPPENS, self._served, (self.now, index, chunk))
 
-    def _served(self, request: Request) -> None:
+    def _served(self, argument: tuple[int, int, int]) -> None:
+        began, index, chunk = argument
         self.serving = False
-        if not request.left:
-            self.requests[request.engine.index].popleft()
-            self._at(self.now + self.machine.hbm_latency_ps, DONE, self._done, request)
-        self._serve()
-
-    def _done(self, request: Request) -> None:
-        engine = request.engine
-        engine.in_flight -= request.transfer.burst_bytes
-        assert engine.outstanding[0] is request, "moves of a queue are done in order"
-        self._retire(engine)
-        if engine.blocked is not None and engine.blocked[1] == "memory":
-            self._at(self.now, ENGINE + engine.index, self._run_engine, engine)
-
-    def _retire(self, engine: Engine) -> None:
-        """End the oldest move, and marks behind it."""
-        first = True
-        while engine.outstanding and (first or not engine.outstanding[0].transfer.burst_bytes):
-            request = engine.outstanding.popleft()
-            for step in request.ends:
-                self._end((engine, step))
-            first = False
-        engine.work_done = max(engine.work_done, self.now)
+        self.tally.served[index] += self.now - began
+        for other, queue in self.handed.items():
+            if other != index and queue and queue[0].handed < self.now:
+                held = self.now - max(began, queue[0].handed)
+                queue[0].held += held
+                self.tally.held_up[other] += held
+        entry = self.handed[index][0]
+        entry.left -= chunk
+        if not entry.left:
+            self.handed[index].popleft()
+            entry.read, entry.done = self.now, self.now + entry.cost.latency_ps
+            self._settle(entry.engine)
+        self._at(self.now, DECIDES, self._decide, None)
 
 
 def alu(function: str, a: int, b: int) -> int:
@@ -326,14 +285,6 @@ def alu(function: str, a: int, b: int) -> int:
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def time_program(
-    program: Program,
-    machine: Machine,
-    parameters: Parameters,
-    opcodes: Mapping[str, int] = DEFAULT_OPCODES,
-) -> TimingResult:
-    """Time one launch. Raises TimingError where it blocks for ever or its control needs values,
-    Fault for parameters that are missing, unknown or out of range."""
-    loaded = load(program, machine, opcodes)
-    words = launch_words(program, parameters)
-    return Events(loaded, machine, [int(word) for word in words]).run()
+def run_events(launch: Decoded) -> Tally:
+    """One launch. Raises TimingError where engines block for ever or a word is not known."""
+    return Events(launch).run()

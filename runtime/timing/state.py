@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .result import Charge
-from .work import Step, Transfer, Work
+from ...backend.timing import Cost
+from .decoded import Step, Timed
 
 
 @dataclass
@@ -19,8 +19,8 @@ class Channel:
     committed: int
     waited: dict[int, int]
     released: dict[int, int]
-    waiting: list[Engine] = field(default_factory=list["Engine"])
-    """Engines blocked on it, in the order in which they came."""
+    blocked: list[Engine] = field(default_factory=list["Engine"])
+    """Engines that wait for a step of it."""
 
     def possible(self, engine: int, producer: bool) -> bool:
         """Whether an acquire (of the producer) or a wait can happen now."""
@@ -44,15 +44,21 @@ class Channel:
 
 
 @dataclass
-class Request:
-    """A move between its issue and its end; one without bytes is a mark in the queue."""
+class Entry:
+    """An executed instruction whose results or ends are outstanding."""
 
     engine: Engine
     ends: Sequence[Step]
-    transfer: Transfer
+    cost: Cost
     left: int
-    """Bytes that main memory has still to serve."""
-    charge: str = ""
+    """Bytes of bursts that main memory has still to serve."""
+    handed: int = -1
+    """When main memory got it."""
+    read: int = -1
+    """When its sources are read; -1 as long as that is not known."""
+    done: int = -1
+    held: int = 0
+    """How long it was held up by other queues."""
 
 
 @dataclass
@@ -61,30 +67,31 @@ class Engine:
 
     index: int
     name: str
-    stream: list[Work]
+    stream: Sequence[Timed]
     pairs: dict[int, int]
-    ops: list[str]
     pc: int = 0
     time: int = 0
     registers: list[int] = field(default_factory=lambda: [0] * 24)
+    """r0 to r15, then c0 to c7."""
     trips: list[int] = field(default_factory=lambda: [0] * 8)
     begun: int = 0
-    blocked: tuple[int, str] | None = None
-    """Since when, and on what."""
+    """Begins of the current instruction that have happened."""
+    blocked_since: int = -1
+    """-1 where it is not blocked."""
+    at_bound: bool = False
+    """Blocked at the bound of its queue, not at a channel."""
     halted: bool = False
-    work_done: int = 0
-    """When the last result of earlier work is there."""
-    executed: int = 0
-    charges: dict[Charge, int] = field(default_factory=dict[Charge, int])
-    outstanding: deque[Request] = field(default_factory=deque[Request])
-    """Moves issued and not done, in order."""
+    read: int = 0
+    done: int = 0
+    executing: Entry | None = None
+    """The instruction that ends at `time`."""
+    outstanding: deque[Entry] = field(default_factory=deque[Entry])
+    """Executed, in order; the first one's times are not known."""
+    flight: deque[Entry] = field(default_factory=deque[Entry])
+    """Moves that count against the bound."""
     in_flight: int = 0
+    """Bytes of bursts of `flight`."""
     largest: int = 0
-    issued: Request | None = None
-    """A request that reaches main memory at `time`."""
-
-    def charge(self, cause: str, picoseconds: int) -> None:
-        """Charge a time to a cause and the model op of the current instruction."""
-        if picoseconds:
-            key = Charge(cause, self.ops[self.pc] if self.ops else "")
-            self.charges[key] = self.charges.get(key, 0) + picoseconds
+    freed: Entry | None = None
+    """The last move that no longer counts against the bound."""
+    popped: int = 0

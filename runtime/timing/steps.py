@@ -9,7 +9,7 @@ from typing import Any
 from ...backend.image import Image
 from ...backend.machine import Machine
 from ..launch import SessionError, StepShape
-from .events import time_program
+from .launch import time_program
 from .result import PICOSECONDS, TimingResult
 
 

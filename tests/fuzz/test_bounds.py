@@ -19,8 +19,7 @@ from tilewright.backend.machine import Machine
 from tilewright.compiler.bound import bound_model
 from tilewright.compiler.driver import compile_entry
 from tilewright.compiler.frontend import EntryShape, Model, load_model
-from tilewright.runtime.timing.events import time_program
-from tilewright.runtime.timing.result import TimingResult
+from tilewright.runtime.timing import TimingResult, time_program
 
 CONTEXT = 24
 Sequences = list[tuple[int, int]]

@@ -161,7 +161,7 @@ def test_a_program_that_blocks_is_refused() -> None:
     ring = b.channel("ring", "ld", ["mxu"], 1, 64)
     b.sync("mxu", "wait", ring)
     b.sync("mxu", "release", ring)
-    with pytest.raises(TimingError, match=r"mxu at instruction 0 \(wait @ring\)"):
+    with pytest.raises(TimingError, match=r"mxu at instruction 0 \(sync\) is at wait of 'ring'"):
         time_program(b.program(), MACHINE, {})
 
 
