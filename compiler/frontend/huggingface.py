@@ -15,6 +15,8 @@ from .safetensors_file import TYPES, SafetensorsFile
 
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
+_LONGEST_NAME = 255
+"""Characters of a file's name that file systems allow."""
 
 
 class HuggingFaceCheckpoint:
@@ -67,9 +69,9 @@ class HuggingFaceCheckpoint:
         homes: dict[str, SafetensorsFile] = {}
         files: dict[str, SafetensorsFile] = {}
         for name, home in cast(dict[str, object], table).items():
-            if not isinstance(home, str) or Path(home).name != home:
+            if not isinstance(home, str) or Path(home).name != home or len(home) > _LONGEST_NAME:
                 raise CheckpointError(
-                    f"{index}: tensor {name!r} lies in {home!r}, not a file beside it"
+                    f"{index}: tensor {name!r} lies in {repr(home)[:99]}, not a file beside it"
                 )
             if home not in files:
                 files[home] = SafetensorsFile(self.path / home)

@@ -117,6 +117,10 @@ INDEXES: dict[str, tuple[object, str]] = {
         {"w": "../a.safetensors"},
         "tensor 'w' lies in '../a.safetensors', not a file beside it",
     ),
+    "a name too long": (
+        {"w": "<" * 3000},
+        f"tensor 'w' lies in '{'<' * 98}, not a file beside it",
+    ),
     "missing tensor": (
         {"w": "a.safetensors", "x": "a.safetensors"},
         "tensor 'x' is not in a.safetensors",
