@@ -18,6 +18,9 @@ from .result import Tally
 from .tables import Tables, build_tables
 
 INSTALL = "pip install numba"
+WORTH = 10_000
+"""A look costs some microseconds: as much as a few hundred instructions."""
+NEVER = 1 << 62
 
 
 def cache_folder(folder: Path) -> Path:
@@ -55,12 +58,14 @@ def compiled_run() -> Callable[..., int]:
     return kernel.run
 
 
-def run_fast(launch: Decoded, skip: bool = True) -> Tally:
-    """One launch; `skip` false executes every trip of every loop.
+def run_fast(launch: Decoded, worth: int = WORTH) -> Tally:
+    """One launch.
 
-    Raises TimingError where engines block for ever or a word is not known.
+    `worth`: instructions that must be left in a loop for a look at whether its trips repeat;
+    NEVER executes every trip. The result is the same. Raises TimingError where engines block for
+    ever or a word is not known.
     """
-    tables = build_tables(launch, skip)
+    tables = build_tables(launch, worth)
     run_tables(tables)
     return tables.tally()
 

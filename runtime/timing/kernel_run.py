@@ -50,7 +50,6 @@ from .layout import (
     LOOPED,
     LOOPED_DEPTH,
     MARKS,
-    MAY_SKIP,
     MOVE,
     NEED_MARKS,
     NEED_VARIANT,
@@ -263,8 +262,7 @@ def run(code, s, v, totals, marks, m):
                         return answer
                     moved = moved or answer == PROGRESS
         if s[LOOPED] >= 0:
-            if s[MAY_SKIP]:
-                consider(code, s, totals, marks, m)
+            consider(code, s, totals, marks, m)
             s[LOOPED] = -1
         if not serve(s, totals):
             break

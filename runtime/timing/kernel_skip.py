@@ -81,10 +81,9 @@ from .layout import (
     SKIPPED,
     SKIPS,
     STACK_WIDTH,
+    WORTH,
 )
 
-WORTH = 10_000
-"""Rows that must be left in a loop to make a look worth its time."""
 PATIENCE = 40
 """After so many trips without a repetition, look only at trips that are powers of two."""
 TOO_LONG = -1
@@ -306,7 +305,7 @@ def consider(code, s, totals, marks, m):
     m[base + M_COUNT] += 1
     count, left = m[base + M_COUNT], s[level + 1]
     power = count & (count - 1) == 0
-    if left < 1 or count == 1 or left * trip < WORTH or (count > PATIENCE and not power):
+    if left < 1 or count == 1 or left * trip < s[WORTH] or (count > PATIENCE and not power):
         return
     if m[base + M_BAD] > PATIENCE:
         return

@@ -12,7 +12,7 @@ from ..functional.loader import load
 from ..functional.parameters import Parameters, launch_words
 from .decoded import Popped, TimingError, decoded
 from .events import run_events
-from .fast import run_fast
+from .fast import NEVER, WORTH, run_fast
 from .result import TimingResult, result_of
 
 EngineName = Literal["fast", "events"]
@@ -40,5 +40,5 @@ def time_program(
         raise TimingError(f"engine '{engine}' is unknown; use {' or '.join(ENGINES)}")
     loaded = load(program, machine, opcodes)
     launch = decoded(loaded, machine, launch_words(program, parameters).tolist(), popped)
-    tally = run_events(launch) if engine == "events" else run_fast(launch, skip)
+    tally = run_events(launch) if engine == "events" else run_fast(launch, WORTH if skip else NEVER)
     return result_of(launch, tally)

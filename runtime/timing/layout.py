@@ -32,12 +32,13 @@ VARIANT_WIDTH = 10
 # The state: a header, engines, channels and their times, queues, one after the other.
 (ENGINES, ENGINE_COUNT, CHANNELS, CHANNEL_COUNT, FREE_AT, LAST_QUEUE, CHUNK, CHUNK_PS, RATE,
  IN_FLIGHT, REFERENCE, LOOPED, LOOPED_DEPTH, MARKS, ASKED, WORDS, WORD_COUNT, VARIANT_TOTALS,
- VARIANT_COUNT, SERVED, HELD_UP, SKIPPED, SKIPS, MAY_SKIP) = range(24)  # fmt: skip
+ VARIANT_COUNT, SERVED, HELD_UP, SKIPPED, SKIPS, WORTH) = range(24)  # fmt: skip
 """Of the header. FREE_AT, LAST_QUEUE: of main memory. CHUNK_PS: of a whole chunk. RATE: bytes a
 second. IN_FLIGHT: bytes that main memory delivers in its latency. REFERENCE: the engine whose loops
 are watched; LOOPED: row of its outermost loop that came round lately, -1 none. MARKS: trips of the
 layers recorded. ASKED: what is needed. WORDS: address of the launch parameters. VARIANT_TOTALS,
-SERVED, HELD_UP: where these totals begin. SKIPPED: rows that were added up, not executed."""
+SERVED, HELD_UP: where these totals begin. SKIPPED: rows that were added up, not executed.
+WORTH: rows that must be left in a loop to make a look worth its time."""
 SCRATCH = 24
 """Extents of the row that runs."""
 HEADER = 32

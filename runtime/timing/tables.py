@@ -112,8 +112,11 @@ def memories_of(loops: int, totals: int) -> Table:
     return np.zeros((loops + 1) * width, np.int64)
 
 
-def build_tables(launch: Decoded, skip: bool) -> Tables:
-    """The tables of a launch before it begins. Raises TimingError for what they cannot hold."""
+def build_tables(launch: Decoded, worth: int) -> Tables:
+    """The tables of a launch before it begins. Raises TimingError for what they cannot hold.
+
+    `worth`: instructions that must be left in a loop for a look at whether its trips repeat.
+    """
     _check(launch)
     lengths = [len(stream) for stream in launch.streams]
     reference = launch.engines.index("mxu") if "mxu" in launch.engines else 0
@@ -149,7 +152,7 @@ def build_tables(launch: Decoded, skip: bool) -> Tables:
         for pc, pair in pairs.items():
             rows[row_of[pc]][at.PAIR] = row_of[pair]
     size = _number_totals(rows)
-    state = _state(launch, starts, reference, skip)
+    state = _state(launch, starts, reference, worth)
     engines = len(launch.engines)
     state[at.SERVED], state[at.HELD_UP] = size, size + engines
     state[at.VARIANT_TOTALS] = size + 2 * engines
@@ -230,7 +233,7 @@ def _code(launch: Decoded, engine: str, step: Step) -> int:
     return step.channel * at.CHANNEL_CODES + role
 
 
-def _state(launch: Decoded, starts: Sequence[int], reference: int, skip: bool) -> Table:
+def _state(launch: Decoded, starts: Sequence[int], reference: int, worth: int) -> Table:
     machine, channels = launch.machine, launch.program.channels
     engines = np.zeros((len(launch.engines), at.ENGINE_WIDTH), np.int64)
     table = np.zeros((len(channels), at.CHANNEL_WIDTH), np.int64)
@@ -270,7 +273,7 @@ def _state(launch: Decoded, starts: Sequence[int], reference: int, skip: bool) -
     head[at.CHUNK], head[at.RATE] = ARBITRATION_BYTES, machine.hbm_bytes_per_second
     if machine.hbm_bytes_per_second:
         head[at.CHUNK_PS] = transfer_ps(machine, ARBITRATION_BYTES)
-    head[at.IN_FLIGHT], head[at.REFERENCE], head[at.MAY_SKIP] = bound, reference, int(skip)
+    head[at.IN_FLIGHT], head[at.REFERENCE], head[at.WORTH] = bound, reference, worth
     head[at.WORDS], head[at.WORD_COUNT] = words, len(launch.words)
     state = np.zeros(size, np.int64)
     state[: at.HEADER + engines.size + table.size] = np.concatenate(
