@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...runtime.functional import fast
+from ...runtime.timing import fast as timing
 from .output import note, progress_bar
 
 
@@ -15,3 +16,10 @@ def prepare_engine(engine: str) -> None:
     with progress_bar() as progress:
         progress("starting the emulator", 0, 1)
         fast.compiled_run()
+
+
+def prepare_timing() -> None:
+    """Have the timing engine at hand, compiled now if it never was."""
+    if not timing.cache_folder(Path(timing.__file__).parent).exists():
+        note("compiling the timing engine, once on this machine ...")
+    timing.compiled_run()

@@ -42,11 +42,13 @@ def time_command(
     from ...backend.image import read_image
     from ...backend.machine import Machine
     from ...runtime.timing.steps import time_step
+    from .engine import prepare_timing
 
     if phase not in PHASES:
         raise TilewrightError(f"--phase '{phase}' is unknown; choose: {' or '.join(PHASES)}")
     found = read_image(image)
     machine = Machine.from_dict(found.machine)
+    prepare_timing()
     result = time_step(found, machine, phase, context)
     if as_json:
         print_json(result.to_dict())

@@ -69,6 +69,7 @@ from .layout import (
     VARIANT_TOTALS,
     VARIANT_WIDTH,
     WAITED,
+    WAKE,
     WORD_COUNT,
     WORDS,
     WORK,
@@ -77,8 +78,6 @@ from .layout import (
 ADD, SUB, MUL, LEAST, MOST = (ALU_FUNCTIONS.index(f) for f in ("add", "sub", "mul", "min", "max"))
 SHIFT_LEFT, SHIFT_RIGHT = ALU_FUNCTIONS.index("shl"), ALU_FUNCTIONS.index("shr")
 COUNTERS = E_REGISTER + 16
-PROGRESS, IDLE = -1, 0
-"""What `advance` returns where nothing is needed from outside."""
 
 
 @compiled
@@ -165,11 +164,12 @@ def come_round(code, c, s, g, e, row, t, marks):
 
 @compiled
 def advance(code, s, v, totals, marks, e):
-    """Run an engine until it blocks or halts: PROGRESS, IDLE, or what is needed from outside."""
+    """Run an engine until it blocks or halts: 0, or what is needed from outside before it can."""
     g = s[ENGINES] + e * ENGINE_WIDTH
     row, t, begun = s[g + E_ROW], s[g + E_TIME], s[g + E_BEGUN]
-    executed = 0
-    answer = 0
+    executed = answer = 0
+    if s[g + E_HALTED]:
+        return answer
     while True:
         c = row * ROW_WIDTH
         if begun == 0:
@@ -236,9 +236,7 @@ def advance(code, s, v, totals, marks, e):
         row = following
     s[g + E_ROW], s[g + E_TIME], s[g + E_BEGUN] = row, t, begun
     s[g + E_EXECUTED] += executed
-    if answer:
-        return answer
-    return PROGRESS if executed else IDLE
+    return answer
 
 
 @njit(
@@ -251,16 +249,14 @@ def run(code, s, v, totals, marks, m):
     """Go on with a launch: FINISHED, STUCK, or what is needed before it can go on."""
     engines = s[ENGINE_COUNT]
     while True:
-        moved = True
-        while moved:
-            moved = False
+        while s[WAKE]:
             for e in range(engines):
-                g = s[ENGINES] + e * ENGINE_WIDTH
-                if not s[g + E_HALTED]:
+                if s[WAKE] >> e & 1:
+                    s[WAKE] ^= 1 << e
                     answer = advance(code, s, v, totals, marks, e)
-                    if answer > 0:
+                    if answer:
+                        s[WAKE] |= 1 << e
                         return answer
-                    moved = moved or answer == PROGRESS
         if s[LOOPED] >= 0:
             consider(code, s, totals, marks, m)
             s[LOOPED] = -1

@@ -9,9 +9,11 @@ from .layout import (
     AXES,
     BOUND,
     C_ACQUIRED,
+    C_COMMIT_WAKES,
     C_COMMITTED,
     C_CONSUMER,
     C_CONSUMERS,
+    C_RELEASE_WAKES,
     C_SLOTS,
     C_TIMES,
     CHANNEL_CODES,
@@ -36,7 +38,6 @@ from .layout import (
     END,
     END_WIDTH,
     ENDS,
-    ENGINE_COUNT,
     ENGINE_WIDTH,
     ENGINES,
     FIRST_AXIS,
@@ -57,6 +58,7 @@ from .layout import (
     Q_LATENCY,
     Q_LEFT,
     QUEUE_WIDTH,
+    QUEUES,
     RATE,
     SCRATCH,
     SERVED,
@@ -67,6 +69,7 @@ from .layout import (
     V_NEXT,
     VARIANT_WIDTH,
     VARIANTS,
+    WAKE,
 )
 
 compiled = njit(nogil=True, error_model="numpy")
@@ -111,9 +114,11 @@ def end_at(s, code, read, done):
         at = c + C_CONSUMER + 2 * (role - 1) + 1
         s[times + role * slots + s[at] % slots] = read
         s[at] += 1
+        s[WAKE] |= s[c + C_RELEASE_WAKES]
     else:
         s[times + s[c + C_COMMITTED] % slots] = done
         s[c + C_COMMITTED] += 1
+        s[WAKE] |= s[c + C_COMMIT_WAKES]
 
 
 @compiled
@@ -232,10 +237,10 @@ def settle(s, g, move, now):
 @compiled
 def serve(s, totals):
     """Chunks until a move is served; False where nothing stands before main memory."""
-    engines = s[ENGINE_COUNT]
+    queues = s[QUEUES]
     while True:
         first = NEVER
-        for e in range(engines):
+        for e in range(queues):
             move = head(s, s[ENGINES] + e * ENGINE_WIDTH)
             if move >= 0:
                 first = min(first, s[move + Q_HANDED])
@@ -244,8 +249,10 @@ def serve(s, totals):
         now = max(s[FREE_AT], first)
         chosen = other = -1
         wanted = NEVER
-        for k in range(engines):
-            e = (s[LAST_QUEUE] + 1 + k) % engines
+        for k in range(queues):
+            e = s[LAST_QUEUE] + 1 + k
+            if e >= queues:
+                e -= queues
             move = head(s, s[ENGINES] + e * ENGINE_WIDTH)
             if move < 0:
                 continue
@@ -262,7 +269,7 @@ def serve(s, totals):
             spent = chunks_ps(s, size)
         end = now + spent
         if wanted < end:
-            for e in range(engines):
+            for e in range(queues):
                 move = head(s, s[ENGINES] + e * ENGINE_WIDTH)
                 if e != chosen and move >= 0 and s[move + Q_HANDED] < end:
                     held = end - max(now, s[move + Q_HANDED])
@@ -273,6 +280,7 @@ def serve(s, totals):
         s[other + Q_LEFT] -= size
         if s[other + Q_LEFT] == 0:
             settle(s, s[ENGINES] + chosen * ENGINE_WIDTH, other, end)
+            s[WAKE] |= 1 << chosen
             return True
 
 

@@ -32,14 +32,16 @@ VARIANT_WIDTH = 10
 # The state: a header, engines, channels and their times, queues, one after the other.
 (ENGINES, ENGINE_COUNT, CHANNELS, CHANNEL_COUNT, FREE_AT, LAST_QUEUE, CHUNK, CHUNK_PS, RATE,
  IN_FLIGHT, REFERENCE, LOOPED, LOOPED_DEPTH, MARKS, ASKED, WORDS, WORD_COUNT, VARIANT_TOTALS,
- VARIANT_COUNT, SERVED, HELD_UP, SKIPPED, SKIPS, WORTH) = range(24)  # fmt: skip
+ VARIANT_COUNT, SERVED, HELD_UP, SKIPPED, SKIPS, WORTH, WAKE,
+ QUEUES) = range(26)  # fmt: skip
 """Of the header. FREE_AT, LAST_QUEUE: of main memory. CHUNK_PS: of a whole chunk. RATE: bytes a
 second. IN_FLIGHT: bytes that main memory delivers in its latency. REFERENCE: the engine whose loops
 are watched; LOOPED: row of its outermost loop that came round lately, -1 none. MARKS: trips of the
 layers recorded. ASKED: what is needed. WORDS: address of the launch parameters. VARIANT_TOTALS,
 SERVED, HELD_UP: where these totals begin. SKIPPED: rows that were added up, not executed.
-WORTH: rows that must be left in a loop to make a look worth its time."""
-SCRATCH = 24
+WORTH: rows that must be left in a loop to make a look worth its time.
+WAKE: bits of the engines that may go on. QUEUES: only engines before this number move bytes."""
+SCRATCH = 26
 """Extents of the row that runs."""
 HEADER = 32
 
@@ -56,9 +58,10 @@ E_STACK = E_REGISTER + 24
 STACK_WIDTH = 3
 ENGINE_WIDTH = E_STACK + 8 * STACK_WIDTH
 
-C_SLOTS, C_ACQUIRED, C_COMMITTED, C_CONSUMERS, C_TIMES, C_CONSUMER = range(6)
+(C_SLOTS, C_ACQUIRED, C_COMMITTED, C_CONSUMERS, C_TIMES, C_COMMIT_WAKES, C_RELEASE_WAKES,
+ C_CONSUMER) = range(8)  # fmt: skip
 """C_TIMES: address of slots commit times, then slots release times of each consumer. C_CONSUMER:
-two columns of each consumer: waited, released."""
+two columns of each consumer: waited, released. WAKES: bits of the engines that an end concerns."""
 CHANNEL_WIDTH = C_CONSUMER + 2 * (CHANNEL_CODES - 1)
 
 Q_HANDED, Q_LEFT, Q_DONE, Q_HELD, Q_BURSTS, Q_LATENCY = range(6)

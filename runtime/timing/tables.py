@@ -249,6 +249,8 @@ def _state(launch: Decoded, starts: Sequence[int], reference: int, worth: int) -
         row[at.C_SLOTS] = channel.slots
         row[at.C_ACQUIRED] = row[at.C_COMMITTED] = channel.primed
         row[at.C_CONSUMERS] = len(channel.consumers)
+        row[at.C_COMMIT_WAKES] = sum(1 << launch.engines.index(e) for e in channel.consumers)
+        row[at.C_RELEASE_WAKES] = 1 << launch.engines.index(channel.producer)
         row[at.C_TIMES] = take((1 + len(channel.consumers)) * channel.slots)
     bound = bytes_in_flight(machine, 0)
     words = take(len(launch.words))
@@ -274,6 +276,8 @@ def _state(launch: Decoded, starts: Sequence[int], reference: int, worth: int) -
     if machine.hbm_bytes_per_second:
         head[at.CHUNK_PS] = transfer_ps(machine, ARBITRATION_BYTES)
     head[at.IN_FLIGHT], head[at.REFERENCE], head[at.WORTH] = bound, reference, worth
+    head[at.WAKE] = (1 << len(engines)) - 1
+    head[at.QUEUES] = 1 + max((n for n, e in enumerate(engines) if e[at.E_QUEUE] >= 0), default=-1)
     head[at.WORDS], head[at.WORD_COUNT] = words, len(launch.words)
     state = np.zeros(size, np.int64)
     state[: at.HEADER + engines.size + table.size] = np.concatenate(

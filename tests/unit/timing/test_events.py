@@ -13,6 +13,8 @@ from tilewright.compiler import compile_model
 from tilewright.runtime.functional import Emulator, Memories
 from tilewright.runtime.functional.builder import Builder
 from tilewright.runtime.timing import Charge, TimingError, TimingResult, time_program
+from tilewright.runtime.timing.decoded import Popped
+from tilewright.runtime.timing.launch import ENGINES
 
 MACHINE = Machine.from_dict(
     load_machine("tw-small").to_dict()
@@ -26,9 +28,10 @@ NS = 1000
 SAMPLE = Path(__file__).parents[3] / "samples" / "tiny-shakespeare"
 
 
-def timed(b: Builder, **parameters: int) -> TimingResult:
-    """A launch, with every engine's charges adding up."""
-    result = time_program(b.program(), MACHINE, parameters)
+def timed(b: Builder, popped: Popped | None = None, **parameters: int) -> TimingResult:
+    """A launch as both engines time it, with every engine's charges adding up."""
+    result = time_program(b.program(), MACHINE, parameters, engine="events", popped=popped)
+    assert time_program(b.program(), MACHINE, parameters, popped=popped) == result
     for charges in result.engines.values():
         assert sum(charges.values()) == result.picoseconds
     return result
@@ -156,23 +159,130 @@ def test_a_token_is_signalled_when_the_store_is_done() -> None:
     assert timed(b).causes("ld") == {"wait @stored": (10 + 1 + 50) * NS}
 
 
-def test_a_program_that_blocks_is_refused() -> None:
+def test_a_small_move_is_held_up_by_a_large_one() -> None:
+    """A move of ld1 stands during each of ld's four chunks, and passes between two of them."""
     b = Builder()
-    ring = b.channel("ring", "ld", ["mxu"], 1, 64)
-    b.sync("mxu", "wait", ring)
-    b.sync("mxu", "release", ring)
-    with pytest.raises(TimingError, match=r"mxu at instruction 0 \(sync\) is at wait of 'ring'"):
-        time_program(b.program(), MACHINE, {})
+    nbytes = 4 * ARBITRATION_BYTES
+    x = b.region("x", "hbm", 0, nbytes, "input")
+    large = b.region("large", "spm", 0, nbytes, "local", "ld")
+    small = b.region("small", "spm", nbytes, 4096, "local", "ld1")
+    b.emit("ld", "copy", dst=b.dense(large, "u8", nbytes), src=b.dense(x, "u8", nbytes))
+    for _ in range(60):
+        b.emit("ld1", "copy", dst=b.dense(small, "u8", 64), src=b.dense(x, "u8", 64))
+    result = timed(b)
+    chunk = ARBITRATION_BYTES // 64 * NS
+    assert result.held_up == {"ld": 3 * NS, "ld1": 4 * chunk}
+    assert result.served == {"ld": 4 * chunk, "ld1": 60 * NS}
 
 
-def test_a_popped_word_is_refused_by_name() -> None:
+def test_a_move_on_chip_keeps_its_queue_and_leaves_main_memory_alone() -> None:
+    machine = Machine.from_dict(MACHINE.to_dict() | {"vector_port_bytes": 64})
+    b = Builder()
+    near = b.region("near", "spm", 0, 8192, "local", "ld")
+    b.emit("ld", "copy", dst=b.dense(near, "u8", 640), src=b.dense(near, "u8", 640, offset=4096))
+    b.emit("ld", "fill", dst=b.dense(near, "u8", 640), value=b.constant(0.0))
+    result = time_program(b.program(), machine, {}, engine="events")
+    assert result == time_program(b.program(), machine, {})
+    assert result.causes("ld") == {"move": (20 + 10) * NS, "issue": 20 * NS}
+    assert (result.read_bytes, result.burst_bytes, result.work.spm_bytes) == (0, 0, 3 * 640)
+
+
+def test_a_gather_reads_its_numbers_first() -> None:
+    """Three rows of 64 bytes and a burst of numbers; a descriptor a row; two latencies."""
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    numbers = b.region("numbers", "hbm", 4096, 64, "input")
+    near = b.region("near", "spm", 0, 4096, "local", "ld")
+    b.emit("ld", "gather", dst=b.dense(near, "f32", 3, 16), src=b.dense(x, "f32", 64, 16),
+           index=b.dense(numbers, "i32", 3))  # fmt: skip
+    result = timed(b)
+    assert (result.read_bytes, result.burst_bytes) == (3 * 64 + 12, 4 * 64)
+    assert result.picoseconds == (3 * 10 + 4 + 2 * 50) * NS
+
+
+def test_neighbouring_runs_share_bursts() -> None:
+    """Every second number of 32: 16 bursts one by one, but the whole span has 2."""
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    near = b.region("near", "spm", 0, 4096, "local", "ld")
+    b.emit("ld", "copy", dst=b.dense(near, "f32", 16, 1), src=b.at(x, View("f32", (16, 1), (8, 4))))
+    assert timed(b).burst_bytes == 128
+
+
+def test_popped_words_are_given_by_engine() -> None:
     b = Builder()
     ring = b.channel("count", "ld", ["mxu"], 1, 64, kind="scalar", largest=4)
     b.sync("ld", "acquire", ring)
     b.sync("ld", "commit", ring)
     b.emit("mxu", "pop", rd=0, channel=ring.id, offset=0)
-    with pytest.raises(TimingError, match="pops a word of @count"):
-        time_program(b.program(), MACHINE, {})
+    b.emit("mxu", "loop", counter=0, count=0)
+    b.emit("mxu", "alu", fn="add", rd=1, ra=1, imm=1)
+    b.emit("mxu", "next", counter=0)
+    assert timed(b, {"mxu": [3]}).picoseconds == (2 + 3) * NS
+
+
+def test_trips_that_repeat_are_added_up() -> None:
+    """A million loads take no longer to time than a few, and each takes its time."""
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    ring = b.channel("ring", "ld", ["mxu"], 4, 4096)
+    for engine in ("ld", "mxu"):
+        b.emit(engine, "loop", counter=0, trips=10**6)
+    load = b.dense(ring, "u8", 4096).beginning().ending()
+    b.emit("ld", "copy", dst=load, src=b.dense(x, "u8", 4096))
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    for engine in ("ld", "mxu"):
+        b.emit(engine, "next", counter=0)
+    result = time_program(b.program(), MACHINE, {})
+    assert result.picoseconds == (10 + 10**6 * 64 + 50) * NS
+    assert result.read_bytes == 10**6 * 4096
+    assert sum(result.causes("mxu").values()) == result.picoseconds
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_that_blocks_is_refused(engine: str) -> None:
+    b = Builder()
+    ring = b.channel("ring", "ld", ["mxu"], 1, 64)
+    b.sync("mxu", "wait", ring)
+    b.sync("mxu", "release", ring)
+    wanted = r"mxu at instruction 0 \(sync\) is at wait of 'ring'"
+    with pytest.raises(TimingError, match=wanted):
+        time_program(b.program(), MACHINE, {}, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_popped_word_is_refused_by_name(engine: str) -> None:
+    b = Builder()
+    ring = b.channel("count", "ld", ["mxu"], 1, 64, kind="scalar", largest=4)
+    b.sync("ld", "acquire", ring)
+    b.sync("ld", "commit", ring)
+    b.emit("mxu", "pop", rd=0, channel=ring.id, offset=0)
+    with pytest.raises(TimingError, match="mxu at instruction 0: pops a word of @count that is"):
+        time_program(b.program(), MACHINE, {}, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_read_beyond_the_launch_parameters_is_refused(engine: str) -> None:
+    b = Builder()
+    b.emit("vpu", "ldp", rd=0, word=7)
+    b.emit("vpu", "loop", counter=0, count=0)
+    b.emit("vpu", "next", counter=0)
+    with pytest.raises(TimingError, match="vpu at instruction 0: reads word 7 of the launch"):
+        time_program(b.program(), MACHINE, {}, engine=engine)
+
+
+def test_what_is_unknown_is_refused_by_name() -> None:
+    b = Builder()
+    b.region("x", "hbm", 0, 4096, "input")
+    b.emit("vpu", "li", rd=0, imm=1)
+    program = b.program()
+    with pytest.raises(TimingError, match="engine 'slow' is unknown; use fast or events"):
+        time_program(program, MACHINE, {}, engine="slow")
+    with pytest.raises(TimingError, match="popped words of ld: the program has vpu"):
+        time_program(program, MACHINE, {}, popped={"ld": [1]})
+    with pytest.raises(TimingError, match="groq-like has no main memory, where the program has @x"):
+        time_program(program, load_machine("groq-like"), {})
 
 
 @pytest.mark.parametrize("machine", ["tw-small", "tw-1"])
