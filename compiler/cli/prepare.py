@@ -16,11 +16,10 @@ def warmup(as_json: Json = False) -> None:
     Examples:
       tilewright warmup
     """
-    from .engine import prepare_engine, prepare_timing
+    from .engine import prepare_engine
 
     start = time.perf_counter()
     prepare_engine("fast")
-    prepare_timing()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"seconds": seconds})

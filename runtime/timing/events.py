@@ -217,9 +217,9 @@ class Events:
             case "next":
                 counter = COUNTERS + fields["counter"]
                 registers[counter] += 1
+                self._mark(engine, engine.pairs[engine.pc])
                 if registers[counter] < engine.trips[fields["counter"]]:
                     following = engine.pairs[engine.pc] + 1
-                    self._mark(engine, engine.pairs[engine.pc])
             case "halt":
                 engine.halted = True
                 following = engine.pc

@@ -91,6 +91,11 @@ def run_tables(tables: Tables) -> None:
             tables.marks = marks
         elif answer == at.NEED_WORD:
             raise launch.no_word(*tables.places[asked])
+        elif answer == at.TOO_MANY:
+            raise TimingError(
+                f"more than {at.MOST_MOVES} moves of a queue in flight at {launch.machine.name}'s "
+                f"latency of {launch.machine.hbm_latency_ps} ps: use engine 'events'"
+            )
         elif answer == at.BAD_WORD:
             raise _bad_word(tables, asked)
         else:

@@ -64,6 +64,7 @@ from .layout import (
     ROW_WIDTH,
     STACK_WIDTH,
     STUCK,
+    TOO_MANY,
     V_BUSY,
     V_LATE,
     VARIANT_TOTALS,
@@ -128,8 +129,8 @@ def enter(code, c, s, g, row, t, marks):
     count = code[c + IMMEDIATE]
     if code[c + RB] >= 0:
         count = s[g + E_REGISTER + code[c + RB]]
-    if code[c + IS_LAYERS] and s[MARKS] + count > marks.shape[0]:
-        s[ASKED] = s[MARKS] + count
+    if code[c + IS_LAYERS] and s[MARKS] + count >= marks.shape[0]:
+        s[ASKED] = s[MARKS] + count + 1
         return -1
     s[g + COUNTERS + code[c + COUNTER]] = 0
     if count <= 0:
@@ -150,15 +151,15 @@ def come_round(code, c, s, g, e, row, t, marks):
     s[g + COUNTERS + code[c + COUNTER]] += 1
     depth = s[g + E_DEPTH] - 1
     level = g + E_STACK + depth * STACK_WIDTH
+    if code[c + IS_LAYERS]:
+        marks[s[MARKS]] = t
+        s[MARKS] += 1
     if s[level + 1] <= 0:
         s[g + E_DEPTH] = depth
         return row + 1
     s[level + 1] -= 1
     if e == s[REFERENCE] and (s[LOOPED] < 0 or depth <= s[LOOPED_DEPTH]):
         s[LOOPED], s[LOOPED_DEPTH] = s[level], depth
-    if code[c + IS_LAYERS]:
-        marks[s[MARKS]] = t
-        s[MARKS] += 1
     return s[level] + 1
 
 
@@ -206,6 +207,7 @@ def advance(code, s, v, totals, marks, e):
             else:
                 x = issue(code, c, s, v, totals, g, variant, t)
                 if x < 0:
+                    answer = TOO_MANY if x < -1 else 0
                     break
                 t = x
             totals[s[VARIANT_TOTALS] + variant] += 1

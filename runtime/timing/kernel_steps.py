@@ -172,7 +172,7 @@ def find_variant(code, c, s, v, g):
 
 @compiled
 def issue(code, c, s, v, totals, g, variant, t):
-    """A move: the end of its issue, -1 while the queue's bound forbids it."""
+    """A move: the end of its issue, -1 while the queue's bound forbids it, -2 at a full table."""
     at = variant * VARIANT_WIDTH
     bursts = v[at + V_BURSTS]
     queue, room = s[g + E_QUEUE], s[g + E_ROOM]
@@ -200,6 +200,8 @@ def issue(code, c, s, v, totals, g, variant, t):
         held = min(held, t - blocked_at)
         totals[code[c + BOUND]] += t - blocked_at - held
         totals[code[c + BOUND] + 1] += held
+    if s[g + E_NEXT] - s[g + E_OLDEST] >= room:
+        return -2
     t += v[at + V_BUSY]
     move = queue + s[g + E_NEXT] % room * QUEUE_WIDTH
     s[move + Q_HANDED], s[move + Q_LEFT], s[move + Q_HELD] = t, bursts, 0

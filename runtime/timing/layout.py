@@ -71,7 +71,9 @@ N_MOVE, N_FLOOR, N_CODE = range(3)
 END_WIDTH = 3
 
 # What the compiled function returns.
-FINISHED, STUCK, NEED_VARIANT, NEED_WORD, BAD_WORD, NEED_MARKS = range(6)
+FINISHED, STUCK, NEED_VARIANT, NEED_WORD, BAD_WORD, NEED_MARKS, TOO_MANY = range(7)
+MOST_MOVES = 1 << 20
+"""Moves of one queue that may be in flight: only absurd latencies allow more."""
 
 # Memories of earlier states, one for each loop of the reference engine, and a spare one behind.
 M_ENTRY, M_COUNT, M_VALID, M_LENGTH, M_AT, M_MARKS, M_BAD, M_ROWS = range(8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ...backend.timing import Extents
 from ...backend.timing.energy import Work
@@ -35,7 +36,7 @@ class Tally:
     """When each engine halted."""
     picoseconds: int = 0
     layers: list[int] = field(default_factory=list[int])
-    """When the matrix unit began each trip of its loop over layers."""
+    """When the matrix unit began each trip of its loop over layers, and when it left the loop."""
 
     @staticmethod
     def empty(engines: int) -> Tally:
@@ -72,7 +73,7 @@ class TimingResult:
     held_up: dict[str, int]
     """Time that the first move of each queue stood while other queues were served."""
     layers: tuple[int, ...]
-    """When the matrix unit began each trip of its loop over layers; empty without one."""
+    """When the matrix unit began each trip of its loop over layers, and when it left the loop."""
     work: Work
     """What the launch costs in energy."""
 
@@ -80,6 +81,11 @@ class TimingResult:
     def seconds(self) -> float:
         """The launch's time."""
         return self.picoseconds / PICOSECONDS
+
+    @property
+    def layer_picoseconds(self) -> tuple[int, ...]:
+        """Time of each layer as the matrix unit passes through; empty without layers."""
+        return tuple(end - begin for begin, end in pairwise(self.layers))
 
     def causes(self, engine: str) -> dict[str, int]:
         """Time of one engine by cause, largest first."""

@@ -262,7 +262,8 @@ def _state(launch: Decoded, starts: Sequence[int], reference: int, worth: int) -
         row[at.E_QUEUE] = -1
         if moves:
             most = max(cost.burst_bytes for cost in moves)
-            row[at.E_ROOM] = (bound + 2 * most) // machine.hbm_burst + 2
+            room = (bound + 2 * most) // machine.hbm_burst + 2
+            row[at.E_ROOM] = min(room, at.MOST_MOVES)
             row[at.E_QUEUE] = take(int(row[at.E_ROOM]) * at.QUEUE_WIDTH)
         ours = [c.slots for c in channels if name in (c.producer, *c.consumers)]
         row[at.E_END_ROOM] = sum(ours) + at.HEADER

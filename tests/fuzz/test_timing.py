@@ -144,7 +144,7 @@ def test_all_agree_on_a_compiled_model(
     loaded = load(program, machine, image.opcodes)
     launch = decoded(loaded, machine, launch_words(program, parameters).tolist())
     wanted = same_everywhere(launch)
-    assert len(wanted.layers) == SAMPLE_LAYERS
-    assert list(wanted.layers) == sorted(wanted.layers)
+    assert len(wanted.layer_picoseconds) == SAMPLE_LAYERS
+    assert min(wanted.layer_picoseconds) >= 0
     if len(new) == 1:
         agrees_with_the_page(launch, wanted)

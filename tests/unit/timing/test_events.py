@@ -15,6 +15,7 @@ from tilewright.runtime.functional.builder import Builder
 from tilewright.runtime.timing import Charge, TimingError, TimingResult, time_program
 from tilewright.runtime.timing.decoded import Popped
 from tilewright.runtime.timing.launch import ENGINES
+from tilewright.runtime.timing.layout import MOST_MOVES
 
 MACHINE = Machine.from_dict(
     load_machine("tw-small").to_dict()
@@ -270,6 +271,18 @@ def test_a_read_beyond_the_launch_parameters_is_refused(engine: str) -> None:
     b.emit("vpu", "next", counter=0)
     with pytest.raises(TimingError, match="vpu at instruction 0: reads word 7 of the launch"):
         time_program(b.program(), MACHINE, {}, engine=engine)
+
+
+def test_an_absurd_latency_is_refused_by_the_fast_engine() -> None:
+    b = Builder()
+    x = b.region("x", "hbm", 0, 4096, "input")
+    near = b.region("near", "spm", 0, 4096, "local", "ld")
+    b.emit("ld", "loop", counter=0, trips=MOST_MOVES + 1)
+    b.emit("ld", "copy", dst=b.dense(near, "u8", 64), src=b.dense(x, "u8", 64))
+    b.emit("ld", "next", counter=0)
+    machine = Machine.from_dict(MACHINE.to_dict() | {"hbm_latency_ps": 10**12})
+    with pytest.raises(TimingError, match="more than 1048576 moves of a queue in flight at"):
+        time_program(b.program(), machine, {})
 
 
 def test_what_is_unknown_is_refused_by_name() -> None:
