@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..machine import Machine
-from ..timing import ceil_div, cycles_to_ps, matmul_cycles, transfer_ps
+from ..timing import ceil_div, cycles_to_ps, matmul_floor_cycles, transfer_ps
 from .chain import Chain, chain_of
 from .ops import Bytes, Formats, Op, Scores, ops_of
 from .step import ModelSizes, Step, find_policy
@@ -156,7 +156,9 @@ def _macs(machine: Machine) -> int:
 
 
 def _matrix_cycles(machine: Machine, op: Op) -> int:
-    linear = sum(p.repeats * matmul_cycles(machine, p.m, p.n, p.k, p.phases) for p in op.products)
+    linear = sum(
+        p.repeats * matmul_floor_cycles(machine, p.m, p.n, p.k, p.phases) for p in op.products
+    )
     return linear + (_score_cycles(machine, op.scores) if op.scores else 0)
 
 

@@ -37,22 +37,49 @@ def phases(left_significand: int, right_significand: int) -> int:
 
 
 def matmul_cycles(machine: Machine, m: int, n: int, k: int, passes: int = 1) -> int:
-    """One `mm` of [m, k] by [k, n] with the columns split over the arrays.
+    """One `mm` of [m, k] by [k, n], its columns or rows split over the arrays.
 
     Each sub-tile of array_rows x array_columns is loaded through the weight port while the one
-    before streams its m rows, `passes` times; the longer of the two counts.
+    before streams its rows, `passes` times; the longer of the two counts. Groups of arrays take
+    different columns; the arrays of a group hold the same sub-tile and share its rows. The number
+    of groups is the divisor of the arrays that takes least.
     """
     if not (m and n and k):
         return 0
-    sub_tiles_k = ceil_div(k, machine.array_rows)
-    sub_tiles_n = ceil_div(ceil_div(n, machine.array_columns), machine.arrays)
+    sub_tiles_n = ceil_div(n, machine.array_columns)
     load = ceil_div(machine.array_rows, machine.weight_rows)
-    return sub_tiles_k * sub_tiles_n * max(m * passes, load)
+    least = min(
+        ceil_div(sub_tiles_n, machine.arrays // share) * max(ceil_div(m, share) * passes, load)
+        for share in range(1, machine.arrays + 1)
+        if machine.arrays % share == 0
+    )
+    return ceil_div(k, machine.array_rows) * least
 
 
-def vector_cycles(machine: Machine, rows: int, columns: int, cost: int = 1) -> int:
-    """One `vec` over rows x columns elements; `cost` is that of its function f."""
-    return machine.vector_startup + rows * ceil_div(columns, machine.lanes) * cost
+def matmul_floor_cycles(machine: Machine, m: int, n: int, k: int, passes: int = 1) -> int:
+    """What no cutting of [m, k] by [k, n] into tiles goes below: every sub-tile on some array."""
+    if not (m and n and k):
+        return 0
+    sub_tiles = ceil_div(k, machine.array_rows) * ceil_div(n, machine.array_columns)
+    load = ceil_div(machine.array_rows, machine.weight_rows)
+    return ceil_div(sub_tiles * max(m * passes, load), machine.arrays)
+
+
+def lane_passes(machine: Machine, rows: int, columns: int) -> int:
+    """Cycles of all lanes for rows x columns elements.
+
+    A row takes as many lanes as its columns rounded up to a power of two, the width of a tree that
+    reduces it; rows that fit side by side go together, a longer row takes several passes.
+    """
+    side_by_side = machine.lanes >> max(columns - 1, 0).bit_length()
+    if side_by_side:
+        return ceil_div(rows, side_by_side)
+    return rows * ceil_div(columns, machine.lanes)
+
+
+def vector_cycles(machine: Machine, rows: int, columns: int) -> int:
+    """One instruction of the vector unit over rows x columns elements, the port's time apart."""
+    return machine.vector_startup + lane_passes(machine, rows, columns)
 
 
 SIGNIFICANDS = {"f32": 24, "f16": 11, "bf16": 8}
@@ -101,5 +128,5 @@ def vector_work_cycles(machine: Machine, rows: int, columns: int, nbytes: int) -
     """One instruction of the vector unit with all its operands' bytes; 0 where nothing is done."""
     if not rows or not columns:
         return 0
-    lanes = rows * ceil_div(columns, machine.lanes)
+    lanes = lane_passes(machine, rows, columns)
     return machine.vector_startup + max(lanes, ceil_div(nbytes, machine.vector_port_bytes))

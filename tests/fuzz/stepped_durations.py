@@ -86,8 +86,13 @@ class Durations:
         if not m * n * k:
             return 0
         sig = [ceil(SIGNIFICANDS.get(v.format, 8) / 8) for v in (a, b)]
-        tiles = ceil(k / x.array_rows) * ceil(ceil(n / x.array_columns) / x.arrays)
-        return tiles * max(m * prod(sig), ceil(x.array_rows / x.weight_rows))
+        ways: list[int] = []
+        for groups in range(1, x.arrays + 1):
+            if x.arrays % groups == 0:
+                rows = ceil(m / (x.arrays // groups)) * prod(sig)
+                sub_tile = max(rows, ceil(x.array_rows / x.weight_rows))
+                ways.append(ceil(ceil(n / x.array_columns) / groups) * sub_tile)
+        return ceil(k / x.array_rows) * min(ways)
 
     def vector(self, engine: Runs, ins: Ins) -> int:
         shaped = {"vec": "dst", "vsel": "dst", "vquant": "codes"}.get(ins.mnemonic, "a")
@@ -111,7 +116,12 @@ class Durations:
             else:
                 nbytes += self.distinct(view, part)
         x = self.machine
-        lanes = prod(box[:-1]) * ceil(box[-1] / x.lanes)
+        width = 1
+        while width < box[-1]:
+            width *= 2
+        rows = prod(box[:-1])
+        lanes = ceil(rows / (x.lanes // width)) if width <= x.lanes else (
+            rows * ceil(box[-1] / x.lanes))  # fmt: skip
         return x.vector_startup + max(lanes, ceil(nbytes / x.vector_port_bytes))
 
     def distinct(self, view: View, box: list[int]) -> int:
