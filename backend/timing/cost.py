@@ -73,6 +73,8 @@ class CostRule:
     axes: tuple[tuple[int, int], ...]
     """(extent, bound register) of each axis that a register may clip."""
     rule: Callable[[Extents], Cost]
+    box: Callable[[Extents], Extents]
+    """All extents (`mm`: m, n, k), the bounded ones clipped."""
     known: dict[Extents, Cost] = field(default_factory=dict[Extents, Cost])
 
     def extents(self, registers: Sequence[int]) -> Extents:
@@ -91,21 +93,19 @@ def cost_rule(program: Program, machine: Machine, ins: Ins) -> CostRule:
     if ins.mnemonic in SCALARS:
         cycles = SCALARS[ins.mnemonic] * machine.scalar_cycles
         cost = Cost("scalar", cycles_to_ps(machine, cycles))
-        return CostRule((), lambda _: cost)
+        return CostRule((), lambda _: cost, lambda _: ())
     family = {"mm": _Matmul, "copy": _Copy, "fill": _Copy, "gather": _Rows, "scatter": _Rows}
     made = family.get(ins.mnemonic, _Vector)(program, machine, ins)
     bounded = tuple((made.shape[axis], r) for axis, r in enumerate(made.bounds) if r != NO_REGISTER)
 
-    def rule(extents: Extents) -> Cost:
+    def box(extents: Extents) -> Extents:
         left = iter(extents)
-        return made.cost(
-            tuple(
-                extent if r == NO_REGISTER else next(left)
-                for extent, r in zip(made.shape, made.bounds, strict=True)
-            )
+        return tuple(
+            extent if r == NO_REGISTER else next(left)
+            for extent, r in zip(made.shape, made.bounds, strict=True)
         )
 
-    return CostRule(bounded, rule)
+    return CostRule(bounded, lambda extents: made.cost(box(extents)), box)
 
 
 class _Family:

@@ -8,6 +8,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for another progr
 MachineName = Annotated[
     str, typer.Option(help="Name of a machine (`tilewright machines`) or a .toml file.")
 ]
+Phase = Annotated[
+    str, typer.Option(help="decode: one new token. prefill: a prompt of --context tokens.")
+]
+Context = Annotated[
+    int | None,
+    typer.Option(
+        help="decode: positions with the new one; prefill: tokens. All that fit by default.", min=1
+    ),
+]
 MaxContext = Annotated[
     int | None,
     typer.Option(

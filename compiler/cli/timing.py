@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ...backend.errors import TilewrightError
-from .options import Json
+from .options import Context, Json, Phase
 from .output import bytes_text, print_columns, print_json
 
 PHASES = ("decode", "prefill")
@@ -14,16 +14,8 @@ PHASES = ("decode", "prefill")
 
 def time_command(
     image: Annotated[str, typer.Argument(help="An image; it needs no weights.")],
-    phase: Annotated[
-        str, typer.Option(help="decode: one new token. prefill: a prompt of --context tokens.")
-    ] = "decode",
-    context: Annotated[
-        int | None,
-        typer.Option(
-            help="decode: positions with the new one; prefill: tokens. All that fit by default.",
-            min=1,
-        ),
-    ] = None,
+    phase: Phase = "decode",
+    context: Context = None,
     ops: Annotated[bool, typer.Option(help="Time of the matrix unit by model op, too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,8 +36,7 @@ def time_command(
     from ...runtime.timing.steps import time_step
     from .engine import prepare_timing
 
-    if phase not in PHASES:
-        raise TilewrightError(f"--phase '{phase}' is unknown; choose: {' or '.join(PHASES)}")
+    check_phase(phase)
     found = read_image(image)
     machine = Machine.from_dict(found.machine)
     prepare_timing()
@@ -72,6 +63,12 @@ def time_command(
     if ops:
         print("\nmatrix unit by model op")
         print_columns(_op_rows(result.ops("mxu"), result.picoseconds), right="lr")
+
+
+def check_phase(phase: str) -> None:
+    """Raises TilewrightError for a phase that is none."""
+    if phase not in PHASES:
+        raise TilewrightError(f"--phase '{phase}' is unknown; choose: {' or '.join(PHASES)}")
 
 
 def _op_rows(ops: dict[str, int], total: int) -> list[tuple[Any, ...]]:

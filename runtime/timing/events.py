@@ -11,20 +11,19 @@ from ...backend.isa.field import NO_REGISTER
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS
 from ...backend.timing import ARBITRATION_BYTES, bytes_in_flight, transfer_ps
 from .decoded import Decoded, Step, Timed
-from .result import Tally
-from .state import Channel, Engine, Entry
+from .result import Tally, blocked_cause
+from .state import COUNTERS, Channel, Engine, Entry
+from .trace_record import Recorder
 
 HAPPENS, DECIDES = 0, 1
 """Order of events of one time: main memory chooses when all else has happened."""
-COUNTERS = 16
-"""Register number of the first loop counter."""
 
 
 class Events:
     """One launch, event by event."""
 
-    def __init__(self, launch: Decoded) -> None:
-        self.launch, self.machine = launch, launch.machine
+    def __init__(self, launch: Decoded, recorder: Recorder | None = None) -> None:
+        self.launch, self.machine, self.recorder = launch, launch.machine, recorder
         self.engines = [
             Engine(index, name, launch.streams[index], launch.loaded.pairs[index])
             for index, name in enumerate(launch.engines)
@@ -89,6 +88,8 @@ class Events:
             if timed.moves and not self._below_bound(engine, cost.burst_bytes):
                 return
             self.tally.executed[engine.index, engine.pc, extents] += 1
+            if self.recorder:
+                self.recorder.executed(engine, timed, extents, cost)
             entry = Entry(engine, timed.ends, cost, cost.burst_bytes)
             if cost.burst_bytes:
                 engine.flight.append(entry)
@@ -114,7 +115,11 @@ class Events:
                 # A sync of n is one place to wait at.
                 place = 0 if timed.ins.mnemonic == "sync" else engine.begun
                 self.tally.waited[engine.index, engine.pc, place] += waited
+                if self.recorder:
+                    self.recorder.blocked(engine, blocked_cause(self.launch, step), waited)
             channel.begin(engine.index, step.producer)
+            if self.recorder:
+                self.recorder.level(step.channel, channel, self.now)
             engine.begun += 1
         return True
 
@@ -136,6 +141,9 @@ class Events:
             held = min(waited, engine.freed.held)
             self.tally.contention[engine.index, engine.pc] += held
             self.tally.memory[engine.index, engine.pc] += waited - held
+            if self.recorder:
+                self.recorder.blocked(engine, "memory", waited - held)
+                self.recorder.blocked(engine, "contention", held)
         return True
 
     def _block(self, engine: Engine) -> None:
@@ -176,6 +184,8 @@ class Events:
         engine, step = argument
         channel = self.channels[step.channel]
         channel.end(engine.index, step.producer)
+        if self.recorder:
+            self.recorder.level(step.channel, channel, self.now)
         blocked, channel.blocked = channel.blocked, []
         for other in blocked:
             self._go_on(other)
@@ -249,6 +259,8 @@ class Events:
         began, index, chunk = argument
         self.serving = False
         self.tally.served[index] += self.now - began
+        if self.recorder:
+            self.recorder.served(index, began, self.now, chunk)
         for other, queue in self.handed.items():
             if other != index and queue and queue[0].handed < self.now:
                 held = self.now - max(began, queue[0].handed)
@@ -285,6 +297,7 @@ def alu(function: str, a: int, b: int) -> int:
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def run_events(launch: Decoded) -> Tally:
-    """One launch. Raises TimingError where engines block for ever or a word is not known."""
-    return Events(launch).run()
+def run_events(launch: Decoded, recorder: Recorder | None = None) -> Tally:
+    """One launch, told to a recorder. Raises TimingError where engines block for ever or a word is
+    not known."""
+    return Events(launch, recorder).run()

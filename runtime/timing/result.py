@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ...backend.timing import Extents
 from ...backend.timing.energy import Work
-from .decoded import Decoded
+from .decoded import Decoded, Step
 
 PICOSECONDS = 10**12
 Place = tuple[int, int]
@@ -129,9 +129,7 @@ def result_of(launch: Decoded, tally: Tally) -> TimingResult:
         charges[engine][Charge(cost.kind, op)] += count * (cost.busy_ps - cost.moving_ps)
         charges[engine][Charge("move", op)] += count * cost.moving_ps
     for (engine, pc, place), time in sorted(tally.waited.items()):
-        step = launch.streams[engine][pc].begins[place]
-        name = launch.program.channels[step.channel].name
-        cause = f"{'room' if step.producer else 'wait'} @{name}"
+        cause = blocked_cause(launch, launch.streams[engine][pc].begins[place])
         charges[engine][Charge(cause, _op(launch, engine, pc))] += time
     for cause, times in (("memory", tally.memory), ("contention", tally.contention)):
         for (engine, pc), time in sorted(times.items()):
@@ -163,6 +161,11 @@ def result_of(launch: Decoded, tally: Tally) -> TimingResult:
         layers=tuple(tally.layers),
         work=work,
     )
+
+
+def blocked_cause(launch: Decoded, step: Step) -> str:
+    """The cause that time blocked at a begin is charged to."""
+    return f"{'room' if step.producer else 'wait'} @{launch.program.channels[step.channel].name}"
 
 
 def _op(launch: Decoded, engine: int, pc: int) -> str:

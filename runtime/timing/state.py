@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from ...backend.timing import Cost
 from .decoded import Step, Timed
 
+COUNTERS = 16
+"""Register number of the first loop counter."""
+
 
 @dataclass
 class Channel:

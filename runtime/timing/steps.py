@@ -8,6 +8,7 @@ from typing import Any
 
 from ...backend.image import Image
 from ...backend.machine import Machine
+from ..functional.parameters import Parameters
 from ..launch import SessionError, StepShape
 from .launch import time_program
 from .result import PICOSECONDS, TimingResult
@@ -25,6 +26,8 @@ class TimedStep:
     digest: str
     """Of the image, which is the one that runs."""
     launches: tuple[TimingResult, ...]
+    parameters: tuple[Parameters, ...]
+    """Of each launch."""
 
     @property
     def picoseconds(self) -> int:
@@ -114,10 +117,11 @@ def time_step(image: Image, machine: Machine, phase: str, context: int | None) -
         )
     cached = wanted - 1 if phase == "decode" else 0
     launches: list[TimingResult] = []
+    given: list[Parameters] = []
     done = cached
     while done < wanted:
         count = min(wanted - done, shape.chunk, shape.rows)
-        parameters = {
+        parameters: Parameters = {
             "rows": count,
             "logit_rows": 1,
             "row_start": [0],
@@ -125,5 +129,6 @@ def time_step(image: Image, machine: Machine, phase: str, context: int | None) -
             "kv_len": [done],
         }
         launches.append(time_program(program, machine, parameters, image.opcodes))
+        given.append(parameters)
         done += count
-    return TimedStep(phase, wanted - cached, cached, image.digest, tuple(launches))
+    return TimedStep(phase, wanted - cached, cached, image.digest, tuple(launches), tuple(given))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,13 @@ from tilewright.backend.machine import Machine, load_machine
 from tilewright.compiler import compile_model
 from tilewright.runtime.functional.loader import load
 from tilewright.runtime.functional.parameters import launch_words
-from tilewright.runtime.timing import TimingResult, layout
+from tilewright.runtime.timing import Charge, TimingResult, layout
 from tilewright.runtime.timing.decoded import Decoded, decoded
 from tilewright.runtime.timing.events import run_events
 from tilewright.runtime.timing.fast import NEVER, build_tables, run_tables
 from tilewright.runtime.timing.result import result_of
+from tilewright.runtime.timing.trace import record_launch
+from tilewright.runtime.timing.trace_record import Recorder
 
 SEEDS = st.integers(0, 10**6)
 SAMPLE = Path(__file__).parents[2] / "samples" / "tiny-shakespeare"
@@ -53,11 +56,28 @@ def fast(launch: Decoded, worth: int) -> tuple[TimingResult, int]:
     return result_of(launch, tables.tally()), int(tables.state[layout.SKIPS])
 
 
+def recorded(launch: Decoded, picoseconds: int) -> dict[str, dict[Charge, int]]:
+    """The charges of all engines as the slices of a trace add up."""
+    record = record_launch(Recorder(launch, 0, picoseconds, most=10**7))
+    found = {name: Counter[Charge]() for name in launch.engines}
+    for piece in record.slices:
+        name = launch.engines[piece.engine]
+        places = launch.program.locations.get(name) if piece.pc >= 0 else None
+        charge = Charge(piece.cause, places[piece.pc] if places else "")
+        found[name][charge] += piece.end - piece.begin
+    for level in record.levels:
+        assert 0 <= level.filled <= level.used <= launch.program.channels[level.channel].slots
+    for arrow in record.arrows:
+        assert record.slices[arrow.source].end <= record.slices[arrow.target].begin
+    return {name: {c: t for c, t in charges.items() if t} for name, charges in found.items()}
+
+
 def same_everywhere(launch: Decoded) -> TimingResult:
     """The result of all three ways of the emulator, which must be one."""
     wanted = result_of(launch, run_events(launch))
     for charges in wanted.engines.values():
         assert sum(charges.values()) == wanted.picoseconds
+    assert recorded(launch, wanted.picoseconds) == wanted.engines
     assert fast(launch, NEVER) == (wanted, 0)
     assert fast(launch, 0)[0] == wanted
     return wanted
