@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import IO
 
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
-    CounterDescriptor,
     Trace,
     TracePacket,
     TrackDescriptor,
@@ -29,9 +28,8 @@ BATCH = 4096
 """Packets that are written at a time."""
 POINTS = 1000
 """Values of the bandwidth counter, at most, in each launch."""
-ROOT, PASSES, ENGINES, MEMORY, BANDWIDTH, CHANNELS = range(1, 7)
-"""Track numbers; groups' children follow from FIRST on."""
-FIRST = 100
+ROOT, PASSES, ENGINES = 1, 2, 3
+"""Track numbers. A track for each engine follows, then the others, in the order of the viewer."""
 Notes = Mapping[str, int | str]
 
 
@@ -48,6 +46,10 @@ class _Writer:
         """Interned texts, by what they are."""
         self.arrows = 0
         """Arrows of the launches before."""
+        self.engines = trace.launches[0].launch.engines
+        self.channels = trace.launches[0].launch.program.channels
+        first = ENGINES + len(self.engines)
+        self.memory, self.bandwidth, self.rings, self.levels = range(first, first + 4)
 
     def write(self) -> None:
         first = self._packet()
@@ -65,27 +67,24 @@ class _Writer:
     # Tracks
 
     def _tracks(self) -> None:
-        trace, launch = self.trace, self.trace.launches[0].launch
-        step = trace.step
+        step, machine = self.trace.step, self.trace.machine
         root = self._packet().track_descriptor
         root.uuid = ROOT
-        root.process.pid = 1
-        root.process.process_name = (
-            f"{step.phase} of {step.tokens} behind {step.cached} on {trace.machine.name} "
+        root.name = (
+            f"{step.phase} of {step.tokens} behind {step.cached} on {machine.name} "
             "(1 ns here is 1 ps)"
         )
         root.child_ordering = TrackDescriptor.EXPLICIT
         self._track(PASSES, "launch and layers", ROOT)
-        self._track(ENGINES, "engines", ROOT).child_ordering = TrackDescriptor.EXPLICIT
-        self._track(MEMORY, "main memory", ROOT)
-        self._track(BANDWIDTH, "main memory bandwidth", ROOT).counter.unit_name = "GB/s"
-        self._track(CHANNELS, "channels", ROOT).child_ordering = TrackDescriptor.EXPLICIT
-        for number, name in enumerate(launch.engines):
-            self._track(FIRST + number, name, ENGINES)
-        for number, channel in enumerate(launch.program.channels):
+        for number, name in enumerate(self.engines, ENGINES):
+            self._track(number, name, ROOT)
+        self._track(self.memory, "main memory", ROOT)
+        self._track(self.bandwidth, "main memory bandwidth", ROOT).counter.unit_name = "GB/s"
+        self._track(self.rings, "channels", ROOT).child_ordering = TrackDescriptor.EXPLICIT
+        for number, channel in enumerate(self.channels):
             for uuid, what in zip(self._level_tracks(number), ("in use", "filled"), strict=True):
-                track = self._track(uuid, f"@{channel.name} {what}, of {channel.slots}", CHANNELS)
-                track.counter.unit = CounterDescriptor.UNIT_COUNT
+                track = self._track(uuid, f"@{channel.name} {what}, of {channel.slots}", self.rings)
+                track.counter.unit_name = "slots"
 
     def _track(self, uuid: int, name: str, parent: int) -> TrackDescriptor:
         track = self._packet().track_descriptor
@@ -94,7 +93,7 @@ class _Writer:
         return track
 
     def _level_tracks(self, channel: int) -> tuple[int, int]:
-        first = FIRST + len(self.trace.launches[0].launch.engines) + 2 * channel
+        first = self.levels + 2 * channel
         return first, first + 1
 
     # What happened
@@ -117,9 +116,11 @@ class _Writer:
             sources[arrow.source].append(number)
             targets[arrow.target].append(number)
         for number, found in enumerate(launch.record.slices):
-            name, category = _name(launch.launch, found)
-            track, notes = FIRST + found.engine, _notes(launch.launch, found)
             instant = found.begin == found.end
+            if instant and not sources[number] and not targets[number]:
+                continue
+            name, category = _name(launch.launch, found)
+            track, notes = ENGINES + found.engine, _notes(launch.launch, found)
             event = self._begin(launch.offset + found.begin, track, name, category, notes, instant)
             event.flow_ids.extend(sources[number])
             event.terminating_flow_ids.extend(targets[number])
@@ -132,11 +133,11 @@ class _Writer:
             op = _op(launch.launch, found)
             notes = {"pc": found.pc, "op": op, "bytes": found.nbytes}
             name = _numbered(op, found.layer) or queue
-            self._begin(launch.offset + found.begin, MEMORY, name, queue, notes)
-            self._end(launch.offset + found.end, MEMORY)
+            self._begin(launch.offset + found.begin, self.memory, name, queue, notes)
+            self._end(launch.offset + found.end, self.memory)
         peak = self.trace.machine.hbm_bytes_per_second / 10**9
         for time, busy in busy_shares(launch):
-            event = self._event(launch.offset + time, TrackEvent.TYPE_COUNTER, BANDWIDTH)
+            event = self._event(launch.offset + time, TrackEvent.TYPE_COUNTER, self.bandwidth)
             event.double_counter_value = busy * peak
 
     def _levels(self, launch: LaunchTrace) -> None:

@@ -69,8 +69,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jinja2": ("compiler.frontend", "runtime"),
     "typer": ("compiler.cli", "runtime"),
     "rich": ("compiler.cli", "runtime"),
+    "perfetto": ("runtime.timing",),
+    "protobuf": (),
 }
-"""Dependency -> the modules (by prefix) that may import it."""
+"""Dependency -> the modules (by prefix) that may import it; none: it is there for its version."""
 
 BEHIND_OTHERS = {"llvmlite": "numba"}
 """Dependency that comes with another one, which pins its version."""
