@@ -178,11 +178,11 @@ class _Writer:
             case Attention():
                 emit_attention(e, kernel, size, layer, rooms)
                 self._append(layer)
-            case Heads() if rooms.on_chip(kernel.parts[0].source):
+            case Heads() if kernel.on_chip(rooms):
                 emit_heads_on_chip(e, kernel, layer, rooms)
                 self.waiting.append(kernel)
             case Heads():
-                emit_heads(e, kernel, size, layer)
+                emit_heads(e, kernel, size, layer, rooms)
             case Embedding():
                 emit_embedding(e, kernel, size, rooms)
 

@@ -97,7 +97,10 @@ def emit_attention(
     leading = list(layer) if kernel.layered else []
     own = [rooms.fresh.get(cache) for cache in (kernel.keys, kernel.values)]
     fresh = (own[0], own[1]) if own[0] is not None and own[1] is not None else None
-    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
+    room = None
+    if rooms.on_chip(kernel.output):
+        rooms.make(e, kernel.output)
+        room = rooms.by_head(e, kernel.output, kernel.head)
     with e.loop(kernel.batch, "b") as b:
         start = e.table("row_start", b)
         queries = e.table("q_len", b)
@@ -121,7 +124,7 @@ def emit_attention(
             with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
                 span = _span(e, size, rows, extent, t, fresh is not None)
                 _block(e, kernel, size, rows, query, state, caches, span)
-            _finish(e, kernel, size, rows, state, column, room)
+            _finish(e, kernel, size, rows, state, g, room)
 
 
 def _span(e: Emitter, size: Tile, rows: _Rows, extent: Index, t: Index, fresh: bool) -> _Span:
@@ -284,17 +287,19 @@ def _finish(
     size: Tile,
     rows: _Rows,
     state: _State,
-    column: Index,
+    task: Index,
     room: SSAValue | None,
 ) -> None:
+    """o / total into `room`, [rows, heads, head] on chip, or to main memory; `task` counts blocks
+    of heads."""
     lines = _lines(kernel, size)
     columns = lines[1] * kernel.head
     e.vec("id", state.total, op=("max", SMALLEST), to=state.total, rows=rows.count)
     e.vec("reciprocal", state.total, to=state.total, rows=rows.count)
-    if room is None:
-        out = e.buffer((size.rows, columns), kernel.result, "out", "out")
-    else:
-        out = e.part(room, [rows.first, column], [size.rows, columns])
+    if room is not None:
+        to = e.part(room, [rows.first, e.times(task, lines[1]), 0], [*lines, kernel.head])
+        e.vec("id", state.o, state.total, to=to, rows=rows.count)
+        return
+    out = e.buffer((size.rows, columns), kernel.result, "out", "out")
     e.vec("id", state.o, state.total, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
-    if room is None:
-        e.store(out, kernel.output, [rows.first, column], [rows.count, columns])
+    e.store(out, kernel.output, [rows.first, e.times(task, columns)], [rows.count, columns])

@@ -9,6 +9,7 @@ from xdsl.ir import Attribute, SSAValue
 from ...dialects import tile
 from .emitter import Emitter, Index
 from .norm import Norm, emit_norm
+from .residency import Rooms
 from .tiles import Tile
 
 
@@ -52,6 +53,12 @@ class Heads:
     parts: Sequence[Part]
     batch: int
 
+    def on_chip(self, rooms: Rooms) -> bool:
+        """Whether all that the kernel makes stays on chip, but for the append to the caches."""
+        return all(
+            rooms.on_chip(part.output) for part in self.parts if part.output is not None
+        ) and (all(rooms.on_chip(part.source) for part in self.parts))
+
     @property
     def rope(self) -> Rope | None:
         """The one rope of all parts that are rotated."""
@@ -60,7 +67,7 @@ class Heads:
         return next(iter(ropes), None)
 
 
-def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index]) -> None:
+def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], rooms: Rooms) -> None:
     """Loops over sequences and blocks of their rows; a row's position picks its rope angles."""
     with e.loop(kernel.batch, "b") as b:
         start = e.table("row_start", b)
@@ -73,11 +80,19 @@ def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index]) ->
             position = e.plus(cached, offset)
             angles = _load_angles(e, kernel.rope, size, position, count) if kernel.rope else None
             for part in kernel.parts:
-                x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
-                e.load(part.source, [first, part.column], [count, part.columns], x)
-                value = e.reshape(x, (size.rows, part.heads, part.head))
+                lines = (size.rows, part.heads, part.head)
+                if rooms.on_chip(part.source):
+                    value = e.part(
+                        rooms.by_head(e, part.source, part.head),
+                        [first, part.column // part.head, 0],
+                        lines,
+                    )
+                else:
+                    x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
+                    e.load(part.source, [first, part.column], [count, part.columns], x)
+                    value = e.reshape(x, lines)
                 out = e.buffer((size.rows, part.columns), part.element, "out", "out")
-                result = e.reshape(out, (size.rows, part.heads, part.head))
+                result = e.reshape(out, lines)
                 turn_rows(e, part, value, result, angles, count, layer)
                 if part.output is not None:
                     e.store(out, part.output, [first, 0], [count, part.columns])

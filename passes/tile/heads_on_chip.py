@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from xdsl.dialects.builtin import Float32Type
 from xdsl.ir import SSAValue
 
-from ...dialects import tile
 from .emitter import Emitter, Index
 from .heads import Heads, Part, Rope, turn_rows
 from .residency import Rooms
@@ -23,10 +22,9 @@ def emit_heads_on_chip(e: Emitter, kernel: Heads, layer: Sequence[Index], rooms:
     count = e.scalar("rows")
     angles = _load_angles(e, kernel.rope, kernel.batch, rooms.rows) if kernel.rope else None
     for part in kernel.parts:
-        source = rooms.values[part.source]
-        lines = (rooms.rows, tile.shape_of(source)[1] // part.head, part.head)
         heads = (rooms.rows, part.heads, part.head)
-        x = e.part(e.reshape(source, lines), [0, part.column // part.head, 0], heads)
+        source = rooms.by_head(e, part.source, part.head)
+        x = e.part(source, [0, part.column // part.head, 0], heads)
         if part.cache is None:
             assert part.output is not None, "a part without cache has an output"
             slot = rooms.make(e, part.output)

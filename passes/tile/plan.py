@@ -57,8 +57,9 @@ class Choice:
 def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits: Limits) -> Choice:
     """The fastest plan; of equals the one that keeps most on chip. Raises DoesNotFitError."""
     wanted = [Residency.ROWS, Residency.NONE]
-    if limits.extents["q_len"] == 1 and _heads_align(kernels, regions):
-        wanted.insert(0, Residency.ALL)
+    if _heads_align(kernels, regions):
+        most = Residency.ALL if limits.extents["q_len"] == 1 else Residency.HEADS
+        wanted.insert(0, most)
     best: Choice | None = None
     refused: DoesNotFitError | None = None
     for residency in wanted:
@@ -70,6 +71,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
             refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
+            _lengthen(rooms, kernels, plan.tiles)
             best = Choice(_skewed(machine, shapes, plan), rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
@@ -78,14 +80,50 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
 
 
 def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
-    """Whether every part of a head-wise kernel begins at a whole number of its heads."""
-    parts = [part for k in kernels if isinstance(k.kernel, Heads) for part in k.kernel.parts]
-    return all(
-        part.column % part.head == 0
-        and part.source in regions.types
-        and regions.types[part.source].get_shape()[1] % part.head == 0
-        for part in parts
-    )
+    """Whether regions that are seen by head hold whole heads, each part beginning at one."""
+    padded = _padded_columns(kernels)
+
+    def whole(name: str, head: int) -> bool:
+        inside = name in regions.types
+        columns = max(regions.types[name].get_shape()[1], padded.get(name, 0)) if inside else 1
+        return columns % head == 0
+
+    for named in kernels:
+        match named.kernel:
+            case Heads(parts=parts):
+                if not all(p.column % p.head == 0 and whole(p.source, p.head) for p in parts):
+                    return False
+            case Attention() as attention:
+                if not whole(attention.output, attention.head):
+                    return False
+            case _:
+                pass
+    return True
+
+
+def _padded_columns(kernels: Sequence[Named]) -> dict[str, int]:
+    """Columns of the regions that matmuls read, in whole blocks of K."""
+    columns: dict[str, int] = {}
+    for named in kernels:
+        if isinstance(kernel := named.kernel, Linear):
+            packing = kernel.packing
+            padded = packing.blocks * packing.spec.block
+            columns[kernel.source] = max(columns.get(kernel.source, 0), padded)
+    return columns
+
+
+def _lengthen(rooms: Rooms, kernels: Sequence[Named], tiles: Sequence[Tile]) -> None:
+    """Make buffers long enough for a block of rows that begins anywhere in them."""
+    for named, tile in zip(kernels, tiles, strict=True):
+        match named.kernel:
+            case Heads() as heads if not heads.on_chip(rooms):
+                names = [part.source for part in heads.parts]
+            case Attention() as attention:
+                names = [attention.output]
+            case _:
+                names = []
+        for name in names:
+            rooms.extra[name] = max(rooms.extra.get(name, 0), tile.rows - 1)
 
 
 def _rooms(
@@ -95,12 +133,7 @@ def _rooms(
     homes: Mapping[str, Home],
     limits: Limits,
 ) -> Rooms:
-    columns: dict[str, int] = {}
-    for named in kernels:
-        if isinstance(kernel := named.kernel, Linear):
-            packing = kernel.packing
-            padded = packing.blocks * packing.spec.block
-            columns[kernel.source] = max(columns.get(kernel.source, 0), padded)
+    columns = _padded_columns(kernels)
     handed = {name: n for name, n in columns.items() if homes.get(name) is Home.MATRIX}
     least = transfer_bytes(machine, machine.dma_issue_ps)
     return Rooms(regions, homes, limits.extents["rows"], least, handed)
@@ -108,8 +141,8 @@ def _rooms(
 
 def _held(machine: Machine, rooms: Rooms) -> int:
     """Bytes of the buffers that the vector unit keeps, each aligned."""
-    kept = [rooms.nbytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
-    return sum(ceil_div(n, machine.alignment) * machine.alignment for n in kept)
+    kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
+    return sum(ceil_div(rooms.rows * n, machine.alignment) * machine.alignment for n in kept)
 
 
 def _skewed(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[Tile]:
@@ -150,7 +183,7 @@ class _Shapes:
         """Bytes a row of the widest of these regions that is handed to the matrix unit."""
         rooms = self.rooms
         return max(
-            (rooms.nbytes(n) // rooms.rows for n in names if rooms.home(n) is Home.MATRIX),
+            (rooms.row_bytes(n) for n in names if rooms.home(n) is Home.MATRIX),
             default=0,
         )
 
@@ -205,16 +238,21 @@ class _Shapes:
             kv_block=limits.kv_block,
             most_kv_block=limits.most_kv_block,
             on_chip=self.rooms.on_chip(kernel.query),
+            handed_bytes=self._handed(kernel.output),
+            handed_rows=self.rooms.rows,
         )
 
     def _heads(self, named: Named, kernel: Heads) -> RowsShape:
         rooms = self.rooms
-        on_chip = any(rooms.on_chip(part.source) for part in kernel.parts)
+        on_chip = kernel.on_chip(rooms)
+        sources = {part.source for part in kernel.parts if rooms.on_chip(part.source)}
         widest = max(part.columns for part in kernel.parts)
         dim = max((p.rope.dim for p in kernel.parts if p.rope is not None), default=0)
         local = sum(
             part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
         ) + sum(p.heads * (p.rope.dim // 2) for p in kernel.parts if p.rope is not None)
+        if not on_chip:  # A block of rows begins anywhere in these buffers, so they are longer.
+            local += sum(rooms.row_bytes(name) for name in sources) // FLOAT
         rows = {"angles": dim * FLOAT}
         out = max(part.columns * element_bytes(part.element) for part in kernel.parts)
         handed: dict[str, int] = {}
@@ -222,7 +260,7 @@ class _Shapes:
             names = [part.output for part in kernel.parts if part.output is not None]
             cached = [p.columns * element_bytes(p.element) for p in kernel.parts if p.cache]
             handed = {"handed": self._handed(*names), "fresh": max(cached, default=0)}
-        else:
+        elif not sources:
             rows["rows"] = widest * FLOAT
         return RowsShape(
             label=named.label,

@@ -31,6 +31,8 @@ class Residency(Enum):
 
     ALL = "all"
     """Everything that the rows of a step pass through; sequences have one new row at most."""
+    HEADS = "heads"
+    """Everything but the queries, and the step's own keys and values."""
     ROWS = "rows"
     """What row-wise kernels hand to each other; what attention reads and makes is in memory."""
     NONE = "none"
@@ -54,8 +56,7 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
         found = uses.setdefault(name, [])
         found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
         counted = _counted_by(value) == "rows"
-        apart = residency is Residency.ALL or not _beside_attention(value)
-        kept[name] = kept.get(name, True) and counted and apart
+        kept[name] = kept.get(name, True) and counted and _stays(value, residency)
     if residency is Residency.NONE:
         return homes
     for name, reads in uses.items():
@@ -63,8 +64,15 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
             handed = bool(reads) and all(is_operand(op, value) for op, value in reads)
             homes[name] = Home.MATRIX if handed else Home.VECTOR
     if residency is Residency.ALL and not _attention_is_handed(uses, homes):
-        return find_homes(regions, Residency.ROWS)
+        return find_homes(regions, Residency.HEADS)
     return homes
+
+
+def _stays(value: SSAValue, residency: Residency) -> bool:
+    if residency is Residency.ROWS:
+        return not _beside_attention(value)
+    queries = any(isinstance(use.operation, AttentionOp) for use in value.uses)
+    return residency is Residency.ALL or not queries
 
 
 def _passes_on(op: Operation) -> bool:
@@ -125,6 +133,8 @@ class Rooms:
     """Bytes of a transfer that takes as long as its issue."""
     columns: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Columns of a region where a matmul pads it to whole blocks of K."""
+    extra: dict[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Rows by which a buffer is longer, since blocks of a sequence's rows begin anywhere in it."""
     values: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     fresh: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     """By cache: the step's own rows in a slot, where they are on chip."""
@@ -140,7 +150,8 @@ class Rooms:
     def shape(self, name: str) -> tuple[int, int]:
         """Rows and columns of a region's buffer."""
         columns = self.regions.types[name].get_shape()[1]
-        return self.rows, max(columns, self.columns.get(name, 0))
+        rows = self.rows + self.extra.get(name, 0)
+        return rows, max(columns, self.columns.get(name, 0))
 
     def element(self, name: str) -> Attribute:
         """Element type of a region."""
@@ -154,12 +165,16 @@ class Rooms:
         self.values[name] = e.buffer(self.shape(name), self.element(name), name, ring)
         return self.values[name]
 
-    def nbytes(self, name: str) -> int:
-        """Bytes of a region's buffer."""
+    def by_head(self, e: Emitter, name: str, head: int) -> SSAValue:
+        """A buffer seen as [rows, heads, head]."""
+        rows, columns = self.shape(name)
+        return e.reshape(self.values[name], (rows, columns // head, head))
+
+    def row_bytes(self, name: str) -> int:
+        """Bytes of a row of a region's buffer."""
         element = self.element(name)
         assert isinstance(element, AnyFloat)
-        rows, columns = self.shape(name)
-        return rows * columns * element.bitwidth // 8
+        return self.shape(name)[1] * element.bitwidth // 8
 
     def spilled_rows(self, columns: int) -> int:
         """Rows of float32 that are stored at once: a power of two that divides all rows."""

@@ -179,7 +179,11 @@ class AttentionShape:
     """The KV block asked for, or None for any power of two."""
     most_kv_block: int
     on_chip: bool = False
-    """Queries, the step's own keys and values, and the result are on chip."""
+    """Queries, and the step's own keys and values are on chip."""
+    handed_bytes: int = 0
+    """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
+    handed_rows: int = 0
+    """Rows of that: the most of a step."""
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
@@ -202,6 +206,9 @@ class AttentionShape:
         }
         if not self.on_chip:
             spm["query"] = lines * self.head * self.operand_bytes
+        if self.handed_bytes:
+            spm["handed"] = (self.handed_rows + tile.rows - 1) * self.handed_bytes
+        else:
             spm["out"] = lines * self.head * self.out_bytes
         return Footprint(
             spm,
