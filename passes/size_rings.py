@@ -67,7 +67,7 @@ class _Sizes:
 
     def prefetch(self, weight_ring_bytes: int) -> None:
         """Rings of the first load queue, which carries packed weights, up to a number of bytes."""
-        rings = [c for c in self.channels if c.producer.data == "ld"]
+        rings = [c for c in self.channels if c.channel_name in ("weights", "kv")]
         while rings:
             for channel in list(rings):
                 assert channel.slot_bytes is not None
@@ -106,4 +106,4 @@ class SizeRingsPass(ModulePass):
             used = place(lives, machine.alignment)[1]
             sizes.spaces[space] = _Space(capacity - used)
         sizes.double()
-        sizes.prefetch(self.weight_ring_bytes or latency_bytes(machine))
+        sizes.prefetch(self.weight_ring_bytes or 8 * latency_bytes(machine))

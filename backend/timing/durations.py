@@ -31,6 +31,20 @@ def copy_ps(machine: Machine, nbytes: int, descriptors: int = 1) -> int:
     return max(descriptors * machine.dma_issue_ps, transfer_ps(machine, nbytes))
 
 
+def queue_ps(machine: Machine, nbytes: int, moves: int) -> int:
+    """The time of many moves of `nbytes` each through one load queue that nothing else holds up.
+
+    Each is issued, served and done a latency later; the bytes in flight are bounded, so a queue may
+    be slower than both its issue and main memory.
+    """
+    if not nbytes or not machine.has_hbm:
+        return moves * machine.dma_issue_ps
+    served = transfer_ps(machine, nbytes)
+    in_flight = bytes_in_flight(machine, nbytes) // nbytes
+    whole = machine.dma_issue_ps + served + machine.hbm_latency_ps
+    return moves * max(machine.dma_issue_ps, served, ceil_div(whole, in_flight))
+
+
 def phases(left_significand: int, right_significand: int) -> int:
     """Passes of the matrix unit: it multiplies 8-bit significands (isa, "Matrix unit")."""
     return ceil_div(left_significand, 8) * ceil_div(right_significand, 8)

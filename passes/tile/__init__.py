@@ -6,7 +6,7 @@ kernel. Rows are the packed batch of a ragged step, so one program serves every 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 
-from ...backend.machine import Machine, load_machine
+from ...backend.machine import load_machine
 from ...dialects.tg import FusedOp, GlobalOp, OutputOp, WeightOp
 from ..located import PassError, located
 from ..names import Names, symbols
@@ -22,13 +22,15 @@ from ..policy import policy_of
 from ..symbols import entry_function, globals_of, scalars_of, tables_of
 from .attention import Attention, emit_attention
 from .emitter import Emitter, Index
+from .heads import Heads, emit_heads
+from .heads_on_chip import emit_appends, emit_heads_on_chip
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
-from .plan import shape_of_kernel
+from .plan import Limits, Named, choose
 from .regions import ROW_COUNTS, assign_regions
-from .rows import Embedding, Heads, emit_embedding, emit_heads
-from .search import Tile, search
-from .shapes import AttentionShape, Kernel
+from .residency import Rooms, taken
+from .rows import Embedding, emit_embedding
+from .tiles import Tile
 
 __all__ = ["TilePass"]
 
@@ -59,41 +61,26 @@ class TilePass(ModulePass):
         regions = assign_regions(function.body.block, policy, extents, Names(symbols(op)))
         around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
         found = list(_kernels(function.body.block, 1))
-        described = [describe(kernel, around) for kernel, _ in found]
-        shapes = [
-            shape_of_kernel(
-                kernel.label.data,
-                description,
-                policy,
-                extents,
-                repeats,
-                self.kv_block,
-                self.most_kv_block,
-            )
-            for (kernel, repeats), description in zip(found, described, strict=True)
+        named = [
+            Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
         ]
-        found_tiles = search(machine, shapes).tiles
-        tiles = [_skewed(machine, *pair) for pair in zip(shapes, found_tiles, strict=True)]
+        limits = Limits(policy, extents, self.kv_block, self.most_kv_block)
+        choice = choose(machine, named, regions, limits)
+        in_memory = taken(regions)
         for name, type_ in regions.types.items():
-            declared = GlobalOp("scratch", name, type_)
-            op.body.block.insert_op_before(declared, function)
-        _record_kv_block(op, zip(described, tiles, strict=True))
+            if name in in_memory or not choice.rooms.on_chip(name):
+                declared = GlobalOp("scratch", name, type_)
+                op.body.block.insert_op_before(declared, function)
+        described = [(one.kernel, tile) for one, tile in zip(named, choice.tiles, strict=True)]
+        _record_kv_block(op, described)
         body = Block()
         emitter = Emitter(body, function.location)
-        kernels = (kernel for kernel, _ in found)
-        chosen = dict(zip(kernels, zip(described, tiles, strict=True), strict=True))
-        _emit(emitter, function.body.block, chosen, [])
+        chosen = dict(zip((kernel for kernel, _ in found), described, strict=True))
+        _Writer(emitter, chosen, choice.rooms).block(function.body.block, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())
         function.detach_region(function.body)
         function.add_region(Region(body))
-
-
-def _skewed(machine: Machine, shape: Kernel, tile: Tile) -> Tile:
-    """The tile, with the trips by which attention makes its scores ahead where that pays."""
-    if not isinstance(shape, AttentionShape):
-        return tile
-    return replace(tile, skew=shape.skew(machine, tile.rows, tile.depth))
 
 
 def _extents(module: ModuleOp) -> dict[str, int]:
@@ -150,38 +137,57 @@ def _record_kv_block(module: ModuleOp, chosen: Iterable[tuple[Description, Tile]
         module.attributes["tw.kv_block"] = IntegerAttr(block, i64)
 
 
-def _emit(
-    e: Emitter,
-    block: Block,
-    chosen: Mapping[FusedOp, tuple[Description, Tile]],
-    layer: list[Index],
-) -> None:
-    """Write the kernels of a block in order; loops of layers stay loops."""
-    for op in block.ops:
-        match op:
-            case FusedOp():
-                e.location = op.location
-                _emit_kernel(e, *chosen[op], layer)
-            case scf.ForOp():
-                e.location = op.location
-                with e.loop(_trips(op), "l") as counter:
-                    _emit(e, op.body.block, chosen, [counter])
+@dataclass
+class _Writer:
+    """Writes the kernels of a function in order; loops of layers stay loops."""
+
+    e: Emitter
+    chosen: Mapping[FusedOp, tuple[Description, Tile]]
+    rooms: Rooms
+    waiting: list[Heads] = field(default_factory=list[Heads])
+    """Kernels whose keys and values are to be stored behind the attention that reads them."""
+
+    def block(self, block: Block, layer: list[Index]) -> None:
+        """The kernels of a block."""
+        e = self.e
+        for op in block.ops:
+            match op:
+                case FusedOp():
                     e.location = op.location
-            case WeightOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
-                pass
-            case OutputOp():
-                raise PassError(f"{located(op)}: an output stands outside of a kernel; run fuse")
-            case _:
-                raise PassError(f"{located(op)}: no kernel holds it; run fuse before tile")
+                    self._kernel(*self.chosen[op], layer)
+                case scf.ForOp():
+                    e.location = op.location
+                    with e.loop(_trips(op), "l") as counter:
+                        self.block(op.body.block, [counter])
+                        e.location = op.location
+                case WeightOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
+                    pass
+                case OutputOp():
+                    raise PassError(
+                        f"{located(op)}: an output stands outside of a kernel; run fuse"
+                    )
+                case _:
+                    raise PassError(f"{located(op)}: no kernel holds it; run fuse before tile")
+        self._append(layer)
 
+    def _kernel(self, kernel: Description, size: Tile, layer: list[Index]) -> None:
+        e, rooms = self.e, self.rooms
+        match kernel:
+            case Linear():
+                emit_linear(e, kernel, size, layer, rooms)
+            case Attention():
+                emit_attention(e, kernel, size, layer, rooms)
+                self._append(layer)
+            case Heads() if rooms.on_chip(kernel.parts[0].source):
+                emit_heads_on_chip(e, kernel, layer, rooms)
+                self.waiting.append(kernel)
+            case Heads():
+                emit_heads(e, kernel, size, layer)
+            case Embedding():
+                emit_embedding(e, kernel, size, rooms)
 
-def _emit_kernel(e: Emitter, kernel: Description, size: Tile, layer: list[Index]) -> None:
-    match kernel:
-        case Linear():
-            emit_linear(e, kernel, size, layer)
-        case Attention():
-            emit_attention(e, kernel, size, layer)
-        case Heads():
-            emit_heads(e, kernel, size, layer)
-        case Embedding():
-            emit_embedding(e, kernel, size)
+    def _append(self, layer: list[Index]) -> None:
+        """Store the keys and values that wait, at the location of what made them."""
+        for kernel in self.waiting:
+            emit_appends(self.e, kernel, layer, self.rooms)
+        self.waiting.clear()

@@ -1,8 +1,11 @@
 """tg.attention -> tile loops: streamed online softmax over KV blocks, GQA, ragged lengths.
 
-Queries of one group of heads share a KV head: the rows of a tile are [query, head in group]. `n`
-holds minus the running maximum, `total` the running sum, `o` the running output, all private to
-the vector unit (FlashAttention-2, Dao 2023, algorithm 1).
+Queries of one group of heads share a KV head: the rows of a tile are [query, head in group], or,
+with one query, [KV head, head in group] for several KV heads. `n` holds minus the running maximum,
+`total` the running sum, `o` the running output, all private to the vector unit (FlashAttention-2,
+Dao 2023, algorithm 1). Where the step's own keys and values are on chip, one new row a sequence,
+only the positions before it are loaded; its score stands behind theirs in the same block, so the
+bits are the same.
 """
 
 from collections.abc import Sequence
@@ -13,7 +16,8 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import tile
 from .emitter import Emitter, Index
-from .search import Tile
+from .residency import Rooms
+from .tiles import Tile
 
 MASKED = -1.0e30
 """A finite floor: -inf minus -inf is not a number."""
@@ -53,8 +57,6 @@ class _Rows:
     first: Index
     position: Index
     count: Index
-    lines: Index
-    """count times the group: rows of the matrix unit."""
 
 
 @dataclass(frozen=True)
@@ -64,38 +66,80 @@ class _State:
     o: SSAValue
 
 
-def emit_attention(e: Emitter, kernel: Attention, size: Tile, layer: Sequence[Index]) -> None:
+@dataclass(frozen=True)
+class _Caches:
+    """Where keys and values come from, for the heads of one task."""
+
+    head: Sequence[Index]
+    """Indices of the caches down to the first KV head."""
+    fresh: tuple[SSAValue, SSAValue] | None
+    """The step's own keys and values [rows, columns], where they are on chip."""
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Positions of one KV block."""
+
+    first: Index
+    valid: Index
+    loaded: Index
+    """Those that come from the caches, in front."""
+    own: Index
+    """Those that are on chip, behind: 0 or 1."""
+
+
+def emit_attention(
+    e: Emitter, kernel: Attention, size: Tile, layer: Sequence[Index], rooms: Rooms
+) -> None:
     """One kernel: loops over sequences, KV heads and blocks of queries, then KV blocks."""
-    columns = kernel.group * kernel.head
+    assert size.heads == 1 or size.rows == 1, "several KV heads go with one query"
+    columns = size.heads * kernel.group * kernel.head
     leading = list(layer) if kernel.layered else []
+    own = [rooms.fresh.get(cache) for cache in (kernel.keys, kernel.values)]
+    fresh = (own[0], own[1]) if own[0] is not None and own[1] is not None else None
+    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
     with e.loop(kernel.batch, "b") as b:
         start = e.table("row_start", b)
         queries = e.table("q_len", b)
         cached = e.table("kv_len", b)
         with (
-            e.loop(kernel.kv_heads, "g") as g,
+            e.loop(kernel.kv_heads // size.heads, "g") as g,
             e.loop(e.blocks(queries, size.rows), "i") as i,
         ):
             offset = e.times(i, size.rows)
             count = e.least(size.rows, e.minus(queries, offset))
-            rows = _Rows(
-                e.plus(start, offset),
-                e.plus(cached, offset),
-                count,
-                e.times(count, kernel.group),
-            )
+            rows = _Rows(e.plus(start, offset), e.plus(cached, offset), count)
             column = e.times(g, columns)
-            query = e.buffer((size.rows, columns), kernel.operand, "query", "query")
-            e.load(kernel.query, [rows.first, column], [count, columns], query)
+            if rooms.on_chip(kernel.query):
+                query = e.part(rooms.values[kernel.query], [rows.first, column], [1, columns])
+            else:
+                query = e.buffer((size.rows, columns), kernel.operand, "query", "query")
+                e.load(kernel.query, [rows.first, column], [count, columns], query)
+            caches = _Caches([*leading, b, e.times(g, size.heads)], fresh)
             state = _start(e, kernel, size, rows)
             extent = e.plus(rows.position, count)
             with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
-                _block(e, kernel, size, rows, query, state, [*leading, b, g], t, extent)
-            _finish(e, kernel, size, rows, state, column)
+                span = _span(e, size, rows, extent, t, fresh is not None)
+                _block(e, kernel, size, rows, query, state, caches, span)
+            _finish(e, kernel, size, rows, state, column, room)
+
+
+def _span(e: Emitter, size: Tile, rows: _Rows, extent: Index, t: Index, fresh: bool) -> _Span:
+    first = e.times(t, size.depth)
+    valid = e.least(size.depth, e.minus(extent, first))
+    if not fresh:
+        return _Span(first, valid, valid, 0)
+    loaded = e.least(size.depth, e.minus(rows.position, first))
+    return _Span(first, valid, loaded, e.minus(valid, loaded))
+
+
+def _lines(kernel: Attention, size: Tile) -> tuple[int, int]:
+    """Queries, and heads of each: the rows of a tile."""
+    return size.rows, size.heads * kernel.group
 
 
 def _start(e: Emitter, kernel: Attention, size: Tile, rows: _Rows) -> _State:
-    lines = (size.rows, kernel.group)
+    lines = _lines(kernel, size)
     state = _State(
         e.buffer((*lines, 1), Float32Type(), "n"),
         e.buffer((*lines, 1), Float32Type(), "total"),
@@ -113,38 +157,23 @@ def _block(
     rows: _Rows,
     query: SSAValue,
     state: _State,
-    head: Sequence[Index],
-    t: Index,
-    extent: Index,
+    caches: _Caches,
+    span: _Span,
 ) -> None:
-    """One KV block: S, softmax, PV; `head` indexes the caches down to the KV head."""
-    lines = (size.rows, kernel.group)
-    flat = size.rows * kernel.group
-    first = e.times(t, size.depth)
-    valid = e.least(size.depth, e.minus(extent, first))
+    """One KV block: S, softmax, PV."""
+    lines = _lines(kernel, size)
+    flat = lines[0] * lines[1]
     # Row r stands at position `position + r` and sees columns up to itself.
-    limit = e.value(e.plus(e.minus(rows.position, first), 1))
-    box = [*(1 for _ in head), valid, kernel.head]
+    limit = e.value(e.plus(e.minus(rows.position, span.first), 1))
 
-    keys = e.buffer((size.depth, kernel.head), kernel.cache, "keys", "kv")
-    e.load(kernel.keys, [*head, first, 0], box, keys)
-    scores = e.sums((flat, size.depth), "scores", "scores")
-    e.matmul(
-        e.reshape(query, (flat, kernel.head)),
-        keys,
-        scores,
-        rows.lines,
-        cols=valid,
-        transposed=True,
-    )
-
+    scores = _scores(e, kernel, size, rows, query, caches, span)
     s = e.reshape(scores, (*lines, size.depth))
     low = e.buffer((*lines, 1), Float32Type(), "low")
     new = e.buffer((*lines, 1), Float32Type(), "new")
     decay = e.buffer((*lines, 1), Float32Type(), "decay")
     added = e.buffer((*lines, 1), Float32Type(), "added")
     p = e.buffer((flat, size.depth), kernel.operand, "p", "p")
-    m = rows.count
+    m, valid = rows.count, span.valid
     seen = tile.Band(None, limit, 1, 0, MASKED)
     e.vec("id", s, kernel.scale, reduce=("max", low), rows=m, cols=valid, band=seen)
     e.vec("neg", low, op=("min", state.n), to=new, rows=m)
@@ -163,27 +192,109 @@ def _block(
     e.vec("id", state.total, decay, added, to=state.total, rows=m)
     e.vec("id", new, to=state.n, rows=m)
 
-    values = e.buffer((size.depth, kernel.head), kernel.cache, "values", "kv")
-    e.load(kernel.values, [*head, first, 0], box, values)
-    product = e.sums((flat, kernel.head), "pv", "pv")
-    e.matmul(p, values, product, rows.lines, depth=valid)
-    e.vec(
-        "id",
-        state.o,
-        decay,
-        e.reshape(product, (*lines, kernel.head)),
-        to=state.o,
-        rows=m,
-    )
+    product = _products(e, kernel, size, rows, p, caches, span)
+    of_rows = e.reshape(product, (*lines, kernel.head))
+    e.vec("id", state.o, decay, of_rows, to=state.o, rows=m)
+
+
+def _load(
+    e: Emitter, kernel: Attention, size: Tile, name: str, cache: str, caches: _Caches, span: _Span
+) -> SSAValue:
+    """A slot [heads, positions, head] with the loaded positions of the block."""
+    slot = e.buffer((size.heads, size.depth, kernel.head), kernel.cache, name, "kv")
+    box = [*(1 for _ in caches.head[:-1]), size.heads, span.loaded, kernel.head]
+    e.load(cache, [*caches.head, span.first, 0], box, slot)
+    return slot
+
+
+def _own(
+    e: Emitter, kernel: Attention, fresh: SSAValue, rows: _Rows, caches: _Caches, h: Index
+) -> SSAValue:
+    """The step's own key or value [1, head] of one head."""
+    column = e.times(e.plus(caches.head[-1], h), kernel.head)
+    return e.part(fresh, [rows.first, column], [1, kernel.head])
+
+
+def _scores(
+    e: Emitter,
+    kernel: Attention,
+    size: Tile,
+    rows: _Rows,
+    query: SSAValue,
+    caches: _Caches,
+    span: _Span,
+) -> SSAValue:
+    """S = Q K^T of the block, [rows, positions]: a product for each KV head."""
+    flat = size.rows * kernel.group
+    keys = _load(e, kernel, size, "keys", kernel.keys, caches, span)
+    scores = e.sums((size.heads * flat, size.depth), "scores", "scores")
+    queries = e.reshape(query, (size.heads * flat, kernel.head))
+    lines = e.times(rows.count, kernel.group)
+
+    def of_head(h: Index) -> tuple[SSAValue, Index]:
+        row = e.times(h, flat)
+        return e.part(queries, [row, 0], [flat, kernel.head]), row
+
+    with e.loop(size.heads, "h") as h:
+        part, row = of_head(h)
+        key = e.part(keys, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
+        into = e.part(scores, [row, 0], [flat, size.depth])
+        e.matmul(part, key, into, lines, cols=span.loaded, transposed=True)
+    if caches.fresh is not None:
+        with e.loop(span.own, "own"), e.loop(size.heads, "h") as h:
+            part, row = of_head(h)
+            key = _own(e, kernel, caches.fresh[0], rows, caches, h)
+            into = e.part(scores, [row, span.loaded], [flat, 1])
+            e.matmul(part, key, into, lines, transposed=True)
+    return scores
+
+
+def _products(
+    e: Emitter,
+    kernel: Attention,
+    size: Tile,
+    rows: _Rows,
+    p: SSAValue,
+    caches: _Caches,
+    span: _Span,
+) -> SSAValue:
+    """P V of the block, [rows, head]: a product for each KV head."""
+    flat = size.rows * kernel.group
+    values = _load(e, kernel, size, "values", kernel.values, caches, span)
+    product = e.sums((size.heads * flat, kernel.head), "pv", "pv")
+    lines = e.times(rows.count, kernel.group)
+    with e.loop(size.heads, "h") as h:
+        row = e.times(h, flat)
+        part = e.part(p, [row, 0], [flat, size.depth])
+        value = e.part(values, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
+        into = e.part(product, [row, 0], [flat, kernel.head])
+        e.matmul(part, value, into, lines, depth=span.loaded)
+    if caches.fresh is not None:
+        with e.loop(span.own, "own"), e.loop(size.heads, "h") as h:
+            row = e.times(h, flat)
+            part = e.part(p, [row, span.loaded], [flat, 1])
+            value = _own(e, kernel, caches.fresh[1], rows, caches, h)
+            e.matmul(part, value, e.part(product, [row, 0], [flat, kernel.head]), lines)
+    return product
 
 
 def _finish(
-    e: Emitter, kernel: Attention, size: Tile, rows: _Rows, state: _State, column: Index
+    e: Emitter,
+    kernel: Attention,
+    size: Tile,
+    rows: _Rows,
+    state: _State,
+    column: Index,
+    room: SSAValue | None,
 ) -> None:
-    lines = (size.rows, kernel.group)
-    columns = kernel.group * kernel.head
+    lines = _lines(kernel, size)
+    columns = lines[1] * kernel.head
     e.vec("id", state.total, op=("max", SMALLEST), to=state.total, rows=rows.count)
     e.vec("reciprocal", state.total, to=state.total, rows=rows.count)
-    out = e.buffer((size.rows, columns), kernel.result, "out", "out")
+    if room is None:
+        out = e.buffer((size.rows, columns), kernel.result, "out", "out")
+    else:
+        out = e.part(room, [rows.first, column], [size.rows, columns])
     e.vec("id", state.o, state.total, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
-    e.store(out, kernel.output, [rows.first, column], [rows.count, columns])
+    if room is None:
+        e.store(out, kernel.output, [rows.first, column], [rows.count, columns])

@@ -120,6 +120,19 @@ class Emitter:
         return self.add(arith.ShRUIOp(up, self.value(size.bit_length() - 1))).result
 
     @contextmanager
+    def cuts(self, count: Index, size: int, most: int) -> Generator[tuple[Index, Index]]:
+        """Blocks of `size` of `count` things, `most` at most: the first of each, and how many.
+
+        Blocks of a power of two are a loop; a block that holds the most needs none.
+        """
+        if size == most:
+            yield 0, count
+            return
+        with self.loop(self.blocks(count, size), "i") as i:
+            first = self.times(i, size)
+            yield first, self.least(size, self.minus(count, first))
+
+    @contextmanager
     def loop(self, count: Index, name: str, skew: int = 0) -> Generator[Index]:
         """The body runs `count` times; yields the counter. One certain trip needs no loop.
 

@@ -29,10 +29,11 @@ from ..located import PassError, located
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
+from .heads import Heads, Part, Rope
 from .linear import Linear, Step
 from .norm import Norm
 from .regions import Regions
-from .rows import Embedding, Heads, Part, Rope
+from .rows import Embedding
 
 CACHE_AXES = 5
 """Axes of a cache with layers: layer, sequence, KV head, position, head dimension."""

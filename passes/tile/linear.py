@@ -14,7 +14,8 @@ from ...dialects.spaces import SPM
 from .activations import ACTIVATIONS
 from .emitter import Emitter, Index
 from .norm import Norm, emit_norm
-from .search import Tile
+from .residency import Home, Rooms
+from .tiles import Tile
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,14 @@ class Linear:
         """Whether the epilogue leaves half of the columns."""
         return any(step.kind == "half" for step in self.steps)
 
-    @property
-    def through_vector(self) -> bool:
-        """Whether the rows pass through the vector unit before the matmul."""
-        return self.norm is not None or self.source_element != self.operand
+    def through_vector(self, home: Home) -> bool:
+        """Whether the rows pass through the vector unit before the matmul, from their home."""
+        inside = home is Home.VECTOR and self.index is None
+        return self.norm is not None or self.source_element != self.operand or inside
+
+    def on_chip(self, rooms: Rooms) -> bool:
+        """Whether the kernel reads or makes rows on chip, all of them at once."""
+        return rooms.on_chip(self.output) or (self.index is None and rooms.on_chip(self.source))
 
     @property
     def packing(self) -> Packing:
@@ -79,40 +84,66 @@ class Rows:
     count: Index
 
 
-def emit_linear(e: Emitter, kernel: Linear, size: Tile, layer: Sequence[Index]) -> None:
-    """A loop over row blocks; in it one over full panels, and the narrower last panel behind it."""
+def emit_linear(
+    e: Emitter, kernel: Linear, size: Tile, layer: Sequence[Index], rooms: Rooms
+) -> None:
+    """A loop over row blocks, and in it one over panels; rows on chip are one block."""
+    total = e.scalar(kernel.count)
+    if kernel.on_chip(rooms):
+        _panels(e, kernel, Rows(size, layer, 0, total), rooms)
+        return
+    if rooms.on_chip(kernel.source):
+        _spill(e, kernel, rooms)
+    with e.cuts(total, size.rows, 0) as (first, count):
+        _panels(e, kernel, Rows(size, layer, first, count), rooms)
+
+
+def _spill(e: Emitter, kernel: Linear, rooms: Rooms) -> None:
+    """Store rows on chip to their region, so that a gather can pick some of them."""
+    source, k = rooms.values[kernel.source], kernel.packing.k
+    rows, total = rooms.spilled_rows(k), e.scalar("rows")
+    wanted = e.least(e.scalar(kernel.count), 1)
+    with e.loop(wanted, "some"), e.cuts(total, rows, rooms.rows) as (first, count):
+        out = e.buffer((rows, k), kernel.source_element, "out", "out")
+        e.vec("id", e.part(source, [first, 0], [rows, k]), to=out, rows=count)
+        e.store(out, kernel.source, [first, 0], [count, k])
+
+
+def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
+    """Full panels in a loop, and the narrower last panel behind it."""
     packing = kernel.packing
     full = packing.n // packing.panel
-    total = e.scalar(kernel.count)
-    with e.loop(e.blocks(total, size.rows), "i") as i:
-        first = e.times(i, size.rows)
-        count = e.least(size.rows, e.minus(total, first))
-        block = Rows(size, layer, first, count)
-        operand = _operand(e, kernel, block)
-        if full:
-            with e.loop(full, "n") as n:
-                _panel(e, kernel, block, operand, n, packing.panel)
-        if packing.n % packing.panel:
-            _panel(e, kernel, block, operand, full, packing.n % packing.panel)
+    operand = _operand(e, kernel, block, rooms)
+    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
+    if full:
+        with e.loop(full, "n") as n:
+            _panel(e, kernel, block, operand, n, packing.panel, room, rooms)
+    if packing.n % packing.panel:
+        _panel(e, kernel, block, operand, full, packing.n % packing.panel, room, rooms)
 
 
-def _operand(e: Emitter, kernel: Linear, block: Rows) -> SSAValue:
+def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
     """The block of rows as the matrix unit reads it, [rows, K padded to whole blocks]."""
     size, first, count = block.size, block.first, block.count
+    home = rooms.home(kernel.source)
     k = kernel.packing.k
     padded = kernel.packing.blocks * kernel.packing.spec.block
-    direct = not kernel.through_vector
-    columns = padded if direct else k
-    element = kernel.operand if direct else kernel.source_element
-    ring = "operand" if direct else "rows"
-    rows = e.buffer((size.rows, columns), element, "x", ring)
-    part = e.part(rows, [0, 0], [size.rows, k])
-    if kernel.index is None:
-        e.load(kernel.source, [first, 0], [count, k], part)
+    direct = not kernel.through_vector(home)
+    if kernel.index is None and home is not Home.MEMORY:
+        if direct:
+            return rooms.values[kernel.source]
+        part = e.part(rooms.values[kernel.source], [0, 0], [size.rows, k])
     else:
-        e.add(tile.GatherOp(kernel.source, kernel.index, first, e.value(count), part))
-    if direct:
-        return rows
+        columns = padded if direct else k
+        element = kernel.operand if direct else kernel.source_element
+        rows = e.buffer((size.rows, columns), element, "x", "operand" if direct else "rows")
+        part = e.part(rows, [0, 0], [size.rows, k])
+        if kernel.index is None:
+            e.load(kernel.source, [first, 0], [count, k], part)
+        else:
+            e.add(tile.GatherOp(kernel.source, kernel.index, first, e.value(count), part))
+        if direct:
+            return rows
     operand = e.buffer((size.rows, padded), kernel.operand, "a", "normed")
     target = e.part(operand, [0, 0], [size.rows, k])
     if kernel.norm is None:
@@ -129,6 +160,8 @@ def _panel(
     operand: SSAValue,
     panel: Index,
     columns: int,
+    room: SSAValue | None,
+    rooms: Rooms,
 ) -> None:
     """One panel of the result: `columns` of them, beginning at panel times the panel width."""
     packing, size, count = kernel.packing, block.size, block.count
@@ -155,10 +188,14 @@ def _panel(
         e.matmul(part, slot.result, sums, count, depth=depth)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
-    out = e.buffer((size.rows, kept), kernel.result, "out", "out")
     where = e.times(panel, step)
-    _epilogue(e, kernel, block, sums, out, panel, where)
-    e.store(out, kernel.output, [block.first, where], [count, kept])
+    if room is None:
+        out = e.buffer((size.rows, kept), kernel.result, "out", "out")
+    else:
+        out = e.part(room, [0, where], [size.rows, kept])
+    _epilogue(e, kernel, block, sums, out, panel, where, rooms)
+    if room is None:
+        e.store(out, kernel.output, [block.first, where], [count, kept])
 
 
 def _epilogue(
@@ -169,6 +206,7 @@ def _epilogue(
     out: SSAValue,
     panel: Index,
     where: Index,
+    rooms: Rooms,
 ) -> None:
     """The steps in order; the last writes the output slot, the others buffers of the unit's own."""
     size, count = block.size, block.count
@@ -194,6 +232,8 @@ def _epilogue(
                 leading = list(block.layer) if step.layered else []
                 box = [*(1 for _ in leading), columns]
                 e.load(step.name, [*leading, start], box, other)
+            elif step.kind == "tensor" and rooms.on_chip(step.name):
+                other = e.part(rooms.values[step.name], [0, where], [size.rows, columns])
             elif step.kind == "tensor":
                 other = e.buffer((size.rows, columns), Float32Type(), "r", "residual")
                 e.load(step.name, [block.first, where], [count, columns], other)

@@ -1,20 +1,123 @@
-"""Kernel descriptions -> shapes for the search: the numbers of a kernel, without its names."""
+"""Kernel descriptions -> the plan: what stays on chip, and a tile for every kernel."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute
 
 from ...backend.formats import FORMATS
-from ...backend.timing import phases, significand
-from ...dialects.lowbit import PackedType
+from ...backend.machine import Machine
+from ...backend.timing import ceil_div, phases, significand, transfer_bytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
+from .heads import Heads
 from .kernels import Description
 from .linear import Linear
-from .rows import Embedding, Heads
-from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape
+from .regions import Regions
+from .residency import Home, Residency, Rooms, find_homes
+from .rows import Embedding
+from .search import DoesNotFitError, Plan, search
+from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
+from .tiles import Tile
+
+
+@dataclass(frozen=True)
+class Named:
+    """A kernel with its label and how often a step runs it."""
+
+    label: str
+    kernel: Description
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan must serve: the policy, the most of everything, and the KV block asked for."""
+
+    policy: Policy
+    extents: Mapping[str, int]
+    """rows and logit_rows (most packed rows), q_len (most rows of a sequence), context."""
+    kv_block: int | None
+    most_kv_block: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Tiles in the order of the kernels, and the rooms of what is on chip."""
+
+    tiles: Sequence[Tile]
+    rooms: Rooms
+    picoseconds: int
+
+
+def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits: Limits) -> Choice:
+    """The fastest plan; of equals the one that keeps most on chip. Raises DoesNotFitError."""
+    wanted = [Residency.ROWS, Residency.NONE]
+    if limits.extents["q_len"] == 1 and _heads_align(kernels, regions):
+        wanted.insert(0, Residency.ALL)
+    best: Choice | None = None
+    refused: DoesNotFitError | None = None
+    for residency in wanted:
+        rooms = _rooms(machine, kernels, regions, find_homes(regions, residency), limits)
+        shapes = [_Shapes(machine, rooms, limits).of(named) for named in kernels]
+        try:
+            plan = search(machine, shapes, _held(machine, rooms))
+        except DoesNotFitError as error:
+            refused = error
+            continue
+        if best is None or plan.picoseconds < best.picoseconds:
+            best = Choice(_skewed(machine, shapes, plan), rooms, plan.picoseconds)
+    if best is None:
+        assert refused is not None, "some plan was tried"
+        raise refused
+    return best
+
+
+def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
+    """Whether every part of a head-wise kernel begins at a whole number of its heads."""
+    parts = [part for k in kernels if isinstance(k.kernel, Heads) for part in k.kernel.parts]
+    return all(
+        part.column % part.head == 0
+        and part.source in regions.types
+        and regions.types[part.source].get_shape()[1] % part.head == 0
+        for part in parts
+    )
+
+
+def _rooms(
+    machine: Machine,
+    kernels: Sequence[Named],
+    regions: Regions,
+    homes: Mapping[str, Home],
+    limits: Limits,
+) -> Rooms:
+    columns: dict[str, int] = {}
+    for named in kernels:
+        if isinstance(kernel := named.kernel, Linear):
+            packing = kernel.packing
+            padded = packing.blocks * packing.spec.block
+            columns[kernel.source] = max(columns.get(kernel.source, 0), padded)
+    handed = {name: n for name, n in columns.items() if homes.get(name) is Home.MATRIX}
+    least = transfer_bytes(machine, machine.dma_issue_ps)
+    return Rooms(regions, homes, limits.extents["rows"], least, handed)
+
+
+def _held(machine: Machine, rooms: Rooms) -> int:
+    """Bytes of the buffers that the vector unit keeps, each aligned."""
+    kept = [rooms.nbytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
+    return sum(ceil_div(n, machine.alignment) * machine.alignment for n in kept)
+
+
+def _skewed(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[Tile]:
+    """The tiles, with the trips by which attention makes its scores ahead where that pays."""
+    return [
+        replace(tile, skew=shape.skew(machine, tile)) if isinstance(shape, AttentionShape) else tile
+        for shape, tile in zip(shapes, plan.tiles, strict=True)
+    ]
 
 
 def element_bytes(element: Attribute) -> int:
@@ -23,100 +126,132 @@ def element_bytes(element: Attribute) -> int:
     return element.bitwidth // 8
 
 
-def shape_of_kernel(
-    label: str,
-    kernel: Description,
-    policy: Policy,
-    extents: Mapping[str, int],
-    repeats: int,
-    kv_block: int | None,
-    most_kv_block: int,
-) -> Kernel:
-    """The shape of one kernel.
+@dataclass(frozen=True)
+class _Shapes:
+    """The shapes of kernels: their numbers, without their names."""
 
-    `extents` gives rows and logit_rows (most packed rows), q_len (most rows of one sequence) and
-    context (positions of a cache).
-    """
-    match kernel:
-        case Linear():
-            return _linear(label, kernel, policy, extents[kernel.count], repeats)
-        case Attention():
-            return AttentionShape(
-                label=label,
-                most_rows=extents["q_len"],
-                batch=kernel.batch,
-                context=extents["context"],
-                group=kernel.group,
-                kv_heads=kernel.kv_heads,
-                head=kernel.head,
-                operand_bytes=element_bytes(kernel.operand),
-                kv_bytes=element_bytes(kernel.cache),
-                out_bytes=element_bytes(kernel.result),
-                phases=phases(policy.significand, policy.significand),
-                repeats=repeats,
-                kv_block=kv_block,
-                most_kv_block=most_kv_block,
-            )
-        case Heads():
-            return _heads(label, kernel, extents["q_len"], repeats)
-        case Embedding():
-            return _embedding(label, kernel.packed, extents[kernel.count])
+    machine: Machine
+    rooms: Rooms
+    limits: Limits
 
+    def of(self, named: Named) -> Kernel:
+        """The shape of one kernel."""
+        match named.kernel:
+            case Linear():
+                return self._linear(named, named.kernel)
+            case Attention():
+                return self._attention(named, named.kernel)
+            case Heads():
+                return self._heads(named, named.kernel)
+            case Embedding():
+                return self._embedding(named, named.kernel)
 
-def _linear(label: str, kernel: Linear, policy: Policy, rows: int, repeats: int) -> LinearShape:
-    packing = kernel.packing
-    spec = FORMATS[packing.format]
-    written = [step for step in kernel.steps if step.kind != "half"]
-    passes = [ACTIVATIONS[s.fn][1] if s.kind == "unary" else 1 for s in written]
-    return LinearShape(
-        label=label,
-        most_rows=rows,
-        k=packing.k,
-        n=packing.n,
-        panel=packing.panel,
-        block=spec.block,
-        block_bytes=packing.block_bytes(packing.panel),
-        phases=phases(policy.significand, significand(packing.format)),
-        operand_bytes=element_bytes(kernel.operand),
-        through_vector=kernel.through_vector,
-        out_columns=packing.panel // 2 if kernel.halved else packing.panel,
-        out_bytes=element_bytes(kernel.result),
-        residuals=sum(step.kind == "tensor" for step in kernel.steps),
-        temporaries=max(len(written) - 1, 0),
-        vector_steps=max(sum(passes), 1),
-        repeats=repeats,
-    )
+    def _handed(self, *names: str) -> int:
+        """Bytes a row of the widest of these regions that is handed to the matrix unit."""
+        rooms = self.rooms
+        return max(
+            (rooms.nbytes(n) // rooms.rows for n in names if rooms.home(n) is Home.MATRIX),
+            default=0,
+        )
 
+    def _linear(self, named: Named, kernel: Linear) -> LinearShape:
+        packing, policy, rooms = kernel.packing, self.limits.policy, self.rooms
+        spec = FORMATS[packing.format]
+        written = [step for step in kernel.steps if step.kind != "half"]
+        passes = [ACTIVATIONS[s.fn][1] if s.kind == "unary" else 1 for s in written]
+        tensors = [step.name for step in kernel.steps if step.kind == "tensor"]
+        gathered = kernel.index is not None
+        source = () if gathered else (kernel.source,)
+        spilled = gathered and rooms.on_chip(kernel.source)
+        return LinearShape(
+            label=named.label,
+            most_rows=self.limits.extents[kernel.count],
+            k=packing.k,
+            n=packing.n,
+            panel=packing.panel,
+            block=spec.block,
+            block_bytes=packing.block_bytes(packing.panel),
+            phases=phases(policy.significand, significand(packing.format)),
+            operand_bytes=element_bytes(kernel.operand),
+            through_vector=kernel.through_vector(rooms.home(kernel.source)),
+            out_columns=packing.panel // 2 if kernel.halved else packing.panel,
+            out_bytes=element_bytes(kernel.result),
+            residuals=sum(not rooms.on_chip(name) for name in tensors),
+            temporaries=max(len(written) - 1, 0),
+            vector_steps=max(sum(passes), 1),
+            repeats=named.repeats,
+            at_once=kernel.on_chip(rooms),
+            loaded=gathered or not rooms.on_chip(kernel.source),
+            stored=not rooms.on_chip(kernel.output),
+            handed_bytes=self._handed(kernel.output, *source),
+            spilled_bytes=rooms.spilled_rows(packing.k) * packing.k * FLOAT if spilled else 0,
+        )
 
-def _heads(label: str, kernel: Heads, rows: int, repeats: int) -> RowsShape:
-    widest = max(part.columns for part in kernel.parts)
-    dim = max((p.rope.dim for p in kernel.parts if p.rope is not None), default=0)
-    local = sum(
-        part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
-    ) + sum(p.heads * (p.rope.dim // 2) for p in kernel.parts if p.rope is not None)
-    return RowsShape(
-        label=label,
-        most_rows=rows,
-        batch=kernel.batch,
-        in_bytes={"rows": widest * FLOAT, "angles": dim * FLOAT},
-        out_row_bytes=max(part.columns * element_bytes(part.element) for part in kernel.parts),
-        local_row_bytes=local * FLOAT,
-        vector_bytes=FLOAT * max((p.head for p in kernel.parts if p.norm is not None), default=0),
-        vector_columns=widest,
-        repeats=repeats,
-    )
+    def _attention(self, named: Named, kernel: Attention) -> AttentionShape:
+        limits, policy = self.limits, self.limits.policy
+        return AttentionShape(
+            label=named.label,
+            most_rows=limits.extents["q_len"],
+            batch=kernel.batch,
+            context=limits.extents["context"],
+            group=kernel.group,
+            kv_heads=kernel.kv_heads,
+            head=kernel.head,
+            operand_bytes=element_bytes(kernel.operand),
+            kv_bytes=element_bytes(kernel.cache),
+            out_bytes=element_bytes(kernel.result),
+            phases=phases(policy.significand, policy.significand),
+            repeats=named.repeats,
+            kv_block=limits.kv_block,
+            most_kv_block=limits.most_kv_block,
+            on_chip=self.rooms.on_chip(kernel.query),
+        )
 
+    def _heads(self, named: Named, kernel: Heads) -> RowsShape:
+        rooms = self.rooms
+        on_chip = any(rooms.on_chip(part.source) for part in kernel.parts)
+        widest = max(part.columns for part in kernel.parts)
+        dim = max((p.rope.dim for p in kernel.parts if p.rope is not None), default=0)
+        local = sum(
+            part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
+        ) + sum(p.heads * (p.rope.dim // 2) for p in kernel.parts if p.rope is not None)
+        rows = {"angles": dim * FLOAT}
+        out = max(part.columns * element_bytes(part.element) for part in kernel.parts)
+        handed: dict[str, int] = {}
+        if on_chip:
+            names = [part.output for part in kernel.parts if part.output is not None]
+            cached = [p.columns * element_bytes(p.element) for p in kernel.parts if p.cache]
+            handed = {"handed": self._handed(*names), "fresh": max(cached, default=0)}
+        else:
+            rows["rows"] = widest * FLOAT
+        return RowsShape(
+            label=named.label,
+            most_rows=rooms.rows if on_chip else self.limits.extents["q_len"],
+            batch=1 if on_chip else kernel.batch,
+            in_bytes=rows,
+            out_row_bytes=0 if on_chip else out,
+            local_row_bytes=local * FLOAT,
+            vector_bytes=FLOAT
+            * max((p.head for p in kernel.parts if p.norm is not None), default=0),
+            vector_columns=widest,
+            repeats=named.repeats,
+            row_choices=(rooms.rows,) if on_chip else None,
+            handed=handed,
+        )
 
-def _embedding(label: str, packed: PackedType, rows: int) -> RowsShape:
-    packing = packed.packing
-    return RowsShape(
-        label=label,
-        most_rows=rows,
-        batch=1,
-        in_bytes={"picked": packing.row_bytes},
-        out_row_bytes=packing.k * FLOAT,
-        local_row_bytes=0,
-        vector_bytes=0,
-        vector_columns=packing.k,
-        repeats=1,
-    )
+    def _embedding(self, named: Named, kernel: Embedding) -> RowsShape:
+        packing, rooms = kernel.packed.packing, self.rooms
+        on_chip = rooms.on_chip(kernel.output)
+        cuts = {rooms.rows, *(n for n in powers_of_two(rooms.rows) if rooms.rows % n == 0)}
+        return RowsShape(
+            label=named.label,
+            most_rows=self.limits.extents[kernel.count],
+            batch=1,
+            in_bytes={"picked": packing.row_bytes},
+            out_row_bytes=0 if on_chip else packing.k * FLOAT,
+            local_row_bytes=0,
+            vector_bytes=0,
+            vector_columns=packing.k,
+            repeats=1,
+            row_choices=tuple(sorted(cuts)) if on_chip else None,
+        )

@@ -137,11 +137,12 @@ def _new(
 
 def element_of(value: SSAValue, policy: Policy) -> AnyFloat:
     """The element type of a region: the policy's, if matmuls and attention alone read the rows."""
-    kinds = {policy.operand if _is_operand(use.operation, value) else f32 for use in value.uses}
+    kinds = {policy.operand if is_operand(use.operation, value) else f32 for use in value.uses}
     return kinds.pop() if len(kinds) == 1 else f32
 
 
-def _is_operand(user: Operation, value: SSAValue) -> bool:
+def is_operand(user: Operation, value: SSAValue) -> bool:
+    """Whether an op reads a tensor as it is into the matrix unit."""
     if isinstance(user, MatmulOp):
         return user.a is value
     return isinstance(user, AttentionOp)

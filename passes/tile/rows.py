@@ -1,17 +1,15 @@
-"""Kernels of the vector unit alone: embedding rows, and head-wise norm, rope and KV append."""
+"""Embedding rows on the vector unit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import Float32Type, MemRefType
-from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import tile
 from ...dialects.lowbit import PackedType, TileType
 from ...dialects.spaces import SPM
-from .emitter import Emitter, Index
-from .norm import Norm, emit_norm
-from .search import Tile
+from .emitter import Emitter
+from .residency import Rooms
+from .tiles import Tile
 
 
 @dataclass(frozen=True)
@@ -26,145 +24,21 @@ class Embedding:
     """The launch parameter that counts the rows."""
 
 
-def emit_embedding(e: Emitter, kernel: Embedding, size: Tile) -> None:
-    """A loop over blocks of rows: gather, dequantise, store."""
+def emit_embedding(e: Emitter, kernel: Embedding, size: Tile, rooms: Rooms) -> None:
+    """A loop over blocks of rows: gather, dequantise, store where the output is in memory."""
     columns = kernel.packed.k
+    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
     total = e.scalar(kernel.count)
-    with e.loop(e.blocks(total, size.rows), "i") as i:
-        first = e.times(i, size.rows)
-        count = e.least(size.rows, e.minus(total, first))
+    most = 0 if room is None else rooms.rows
+    with e.cuts(total, size.rows, most) as (first, count):
         element = TileType.of(kernel.packed, size.rows, columns)
         slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "picked"))
         slot.result.name_hint = "picked"
         e.add(tile.GatherOp(kernel.weight, kernel.index, first, e.value(count), slot.result))
-        out = e.buffer((size.rows, columns), Float32Type(), "out", "out")
-        e.vec("id", slot.result, to=out, rows=count)
-        e.store(out, kernel.output, [first, 0], [count, columns])
-
-
-@dataclass(frozen=True)
-class Rope:
-    """Rotary embedding of the first `dim` columns of each head, half-split, by table rows."""
-
-    cos: str
-    sin: str
-    dim: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some columns of a region as heads: normed, rotated, and put into rows or into a cache."""
-
-    source: str
-    column: int
-    heads: int
-    head: int
-    norm: Norm | None
-    rope: Rope | None
-    output: str | None
-    """The region of rows it becomes, or None."""
-    cache: str | None
-    """The cache it is appended to, or None."""
-    layered: bool
-    """The cache has a leading axis of layers."""
-    element: Attribute
-
-    @property
-    def columns(self) -> int:
-        """All heads side by side."""
-        return self.heads * self.head
-
-
-@dataclass(frozen=True)
-class Heads:
-    """A head-wise kernel: its parts, in the order of the program."""
-
-    parts: Sequence[Part]
-    batch: int
-
-
-def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index]) -> None:
-    """Loops over sequences and blocks of their rows; a row's position picks its rope angles."""
-    parts, batch = kernel.parts, kernel.batch
-    ropes = {part.rope for part in parts if part.rope is not None}
-    assert len(ropes) <= 1, "one rope for all parts of a kernel"
-    with e.loop(batch, "b") as b:
-        start = e.table("row_start", b)
-        queries = e.table("q_len", b)
-        cached = e.table("kv_len", b)
-        with e.loop(e.blocks(queries, size.rows), "i") as i:
-            offset = e.times(i, size.rows)
-            count = e.least(size.rows, e.minus(queries, offset))
-            first = e.plus(start, offset)
-            position = e.plus(cached, offset)
-            angles = _load_angles(e, next(iter(ropes)), size, position, count) if ropes else None
-            for part in parts:
-                x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
-                e.load(part.source, [first, part.column], [count, part.columns], x)
-                value = e.reshape(x, (size.rows, part.heads, part.head))
-                if part.norm is not None:
-                    normed = e.buffer(tile.shape_of(value), Float32Type(), "normed")
-                    emit_norm(e, part.norm, layer, value, normed, count)
-                    value = normed
-                out = e.buffer((size.rows, part.columns), part.element, "out", "out")
-                result = e.reshape(out, (size.rows, part.heads, part.head))
-                if part.rope is not None:
-                    assert angles is not None
-                    _rotate(e, part.rope, value, result, angles, count)
-                else:
-                    e.vec("id", value, to=result, rows=count)
-                if part.output is not None:
-                    e.store(out, part.output, [first, 0], [count, part.columns])
-                if part.cache is not None:
-                    leading = list(layer) if part.layered else []
-                    _append(e, part, result, [*leading, b], position, count)
-
-
-def _load_angles(
-    e: Emitter, rope: Rope, size: Tile, position: Index, count: Index
-) -> tuple[SSAValue, SSAValue]:
-    """cos and sin of the rows' positions, each [rows, 1, dim / 2]."""
-    half = rope.dim // 2
-    angles = e.buffer((2, size.rows, half), Float32Type(), "angles", "angles")
-    found: list[SSAValue] = []
-    for number, table in enumerate((rope.cos, rope.sin)):
-        part = e.part(angles, [number, 0, 0], [1, size.rows, half], drop=1)
-        e.load(table, [position, 0], [count, half], part)
-        found.append(e.reshape(part, (size.rows, 1, half)))
-    return found[0], found[1]
-
-
-def _rotate(
-    e: Emitter,
-    rope: Rope,
-    x: SSAValue,
-    to: SSAValue,
-    angles: tuple[SSAValue, SSAValue],
-    rows: Index,
-) -> None:
-    """Four half passes: low = a cos - b sin, high = b cos + a sin."""
-    m, heads, head = tile.shape_of(x)
-    half = rope.dim // 2
-    cos, sin = angles
-    a, low = (e.part(v, [0, 0, 0], [m, heads, half]) for v in (x, to))
-    b, high = (e.part(v, [0, 0, half], [m, heads, half]) for v in (x, to))
-    turned = e.buffer((m, heads, half), Float32Type(), "turned")
-    e.vec("neg", b, sin, to=turned, rows=rows)
-    e.vec("id", a, cos, turned, to=low, rows=rows)
-    e.vec("id", a, sin, to=turned, rows=rows)
-    e.vec("id", b, cos, turned, to=high, rows=rows)
-    if rope.dim < head:
-        rest = [e.part(v, [0, 0, rope.dim], [m, heads, head - rope.dim]) for v in (x, to)]
-        e.vec("id", rest[0], to=rest[1], rows=rows)
-
-
-def _append(
-    e: Emitter, part: Part, rows: SSAValue, sequence: Sequence[Index], position: Index, count: Index
-) -> None:
-    """Store each head's rows behind what its cache holds."""
-    assert part.cache is not None
-    m = tile.shape_of(rows)[0]
-    with e.loop(part.heads, "g") as g:
-        head = e.part(rows, [0, g, 0], [m, 1, part.head])
-        box = [*(1 for _ in sequence), 1, count, part.head]
-        e.store(head, part.cache, [*sequence, g, position, 0], box)
+        if room is None:
+            out = e.buffer((size.rows, columns), Float32Type(), "out", "out")
+            e.vec("id", slot.result, to=out, rows=count)
+            e.store(out, kernel.output, [first, 0], [count, columns])
+        else:
+            to = e.part(room, [first, 0], [size.rows, columns])
+            e.vec("id", slot.result, to=to, rows=count)

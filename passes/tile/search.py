@@ -9,29 +9,23 @@ not depend on the machine's memories, so that a larger one is never predicted to
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
 from ...backend.timing import ceil_div
-from .shapes import Footprint, Kernel, powers_of_two
+from .shapes import Footprint, Kernel
+from .tiles import Tile
 
-LEAST_SLOTS = {"weights": 2, "kv": 2, "sums": 2, "scores": 2}
-"""Rings that must overlap from the start; all others may begin with one slot."""
+LEAST_SLOTS = {"weights": 2, "kv": 4, "sums": 2, "scores": 2, "handed": 2, "fresh": 2}
+"""Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+
+
+GRAINS = 1000
+"""Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
 
 class DoesNotFitError(TilewrightError):
     """No tile of a kernel fits the machine."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The choice for one kernel: rows of the packed batch, and blocks of K or positions of KV."""
-
-    rows: int
-    depth: int
-    skew: int = 0
-    """Trips by which attention makes its scores ahead."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,8 @@ class Plan:
     spm_bytes: int
     acc_bytes: int
     picoseconds: int
+    rank: int
+    """The time without what is too little to matter."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,8 @@ class _Option:
     tile: Tile
     footprint: Footprint
     picoseconds: int
+    rank: int
+    """The time without what is too little to matter: of equals the one with smaller slots wins."""
     slots: tuple[int, int, int]
     """Bytes of the largest slot: of weights, of another ring in the scratchpad, of accumulators."""
 
@@ -68,8 +66,11 @@ def aligned(machine: Machine, nbytes: int) -> int:
     return ceil_div(nbytes, machine.alignment) * machine.alignment
 
 
-def needs(machine: Machine, footprints: Sequence[Footprint]) -> tuple[int, int]:
-    """Bytes of scratchpad and of accumulators that kernels with these footprints need together."""
+def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> tuple[int, int]:
+    """Bytes of scratchpad and of accumulators that kernels with these footprints need together.
+
+    `held` are bytes that stay in the scratchpad over all of them.
+    """
     spm: dict[str, int] = {}
     acc: dict[str, int] = {}
     for footprint in footprints:
@@ -82,27 +83,25 @@ def needs(machine: Machine, footprints: Sequence[Footprint]) -> tuple[int, int]:
         return sum(nbytes * LEAST_SLOTS.get(ring, 1) for ring, nbytes in total.items())
 
     # Local buffers are many and small: each may lose up to one alignment at its end.
-    return rings(spm) + local + 12 * machine.alignment, rings(acc)
+    return held + rings(spm) + local + 12 * machine.alignment, rings(acc)
 
 
-def _option(machine: Machine, kernel: Kernel, tile: Tile) -> _Option:
-    footprint = kernel.footprint(tile.rows, tile.depth)
+def _option(tile: Tile, footprint: Footprint, picoseconds: int, grain: int) -> _Option:
     others = (nbytes for ring, nbytes in footprint.spm.items() if ring != "weights")
     slots = (
         footprint.spm.get("weights", 0),
         max(others, default=0),
         max(footprint.acc.values(), default=0),
     )
-    return _Option(tile, footprint, kernel.picoseconds(machine, tile.rows, tile.depth), slots)
+    return _Option(tile, footprint, picoseconds, picoseconds // grain * grain, slots)
 
 
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
-    every = [
-        _option(machine, kernel, Tile(rows, depth))
-        for rows, depth in product(powers_of_two(kernel.most_rows), kernel.depths())
-    ]
-    return sorted(every, key=lambda o: (o.picoseconds, sum(o.footprint.spm.values())))
+    timed = [(tile, kernel.picoseconds(machine, tile)) for tile in kernel.tiles()]
+    grain = max(min(time for _, time in timed) // GRAINS, 1)
+    every = [_option(tile, kernel.footprint(tile), time, grain) for tile, time in timed]
+    return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
@@ -145,10 +144,10 @@ def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
 
 
 def _refuse(
-    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option]
+    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option], held: int
 ) -> DoesNotFitError:
     """The error that names the op with the largest least tile and the size that would do."""
-    spm, acc = needs(machine, [o.footprint for o in least])
+    spm, acc = needs(machine, [o.footprint for o in least], held)
     if spm > machine.spm_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
@@ -164,22 +163,25 @@ def _refuse(
     )
 
 
-def search(machine: Machine, kernels: Sequence[Kernel]) -> Plan:
+def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """The plan with the least predicted time; among equals the one that needs least scratchpad.
+
+    `held` are bytes of the scratchpad that tensors on chip take.
 
     Raises DoesNotFitError when even the smallest tiles do not fit.
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
     for picked in _candidates(options):
-        time = sum(option.picoseconds for option in picked)
-        if best is not None and time > best.picoseconds:
+        rank = sum(option.rank for option in picked)
+        if best is not None and rank > best.rank:
             continue
-        spm, acc = needs(machine, [option.footprint for option in picked])
+        spm, acc = needs(machine, [option.footprint for option in picked], held)
         if spm > machine.spm_bytes or acc > machine.acc_bytes:
             continue
-        if best is None or (time, spm) < (best.picoseconds, best.spm_bytes):
-            best = Plan([option.tile for option in picked], spm, acc, time)
+        if best is None or (rank, spm) < (best.rank, best.spm_bytes):
+            time = sum(option.picoseconds for option in picked)
+            best = Plan([option.tile for option in picked], spm, acc, time, rank)
     if best is None:
-        raise _refuse(machine, kernels, _smallest(options))
+        raise _refuse(machine, kernels, _smallest(options), held)
     return best

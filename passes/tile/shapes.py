@@ -1,10 +1,11 @@
 """What the tiling search knows of a kernel: plain numbers, read off the packed level.
 
-Each shape says what its tile costs in memory (`footprint`) and in time (`picoseconds`). A ring is
-shared by all kernels that name it, so a plan needs the largest slot of each (see search.py).
+Each shape says which tiles it can take, and what one costs in memory (`footprint`) and in time
+(`picoseconds`). A ring is shared by all kernels that name it, so a plan needs the largest slot of
+each (see search.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,8 +15,11 @@ from ...backend.timing import (
     copy_ps,
     cycles_to_ps,
     matmul_cycles,
+    queue_ps,
+    transfer_ps,
     vector_cycles,
 )
+from .tiles import Tile
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -31,18 +35,16 @@ class Footprint:
 
 
 class Kernel(Protocol):
-    """What search.py asks of every kernel. A tile is `rows` of the packed batch and a `depth`."""
+    """What search.py asks of every kernel."""
 
     @property
     def label(self) -> str: ...
-    @property
-    def most_rows(self) -> int: ...
-    def depths(self) -> tuple[int, ...]:
-        """The values of the second tile size to try, smallest first."""
+    def tiles(self) -> Iterator[Tile]:
+        """Every tile to try."""
         ...
 
-    def footprint(self, rows: int, depth: int) -> Footprint: ...
-    def picoseconds(self, machine: Machine, rows: int, depth: int) -> int: ...
+    def footprint(self, tile: Tile) -> Footprint: ...
+    def picoseconds(self, machine: Machine, tile: Tile) -> int: ...
 
 
 def powers_of_two(most: int) -> tuple[int, ...]:
@@ -80,55 +82,85 @@ class LinearShape:
     vector_steps: int
     repeats: int
     """How often a step runs the kernel (the number of layers)."""
+    at_once: bool = False
+    """All rows are one block: some of what the kernel reads or makes is on chip."""
+    loaded: bool = True
+    """The rows come from main memory."""
+    stored: bool = True
+    """The result goes there."""
+    handed_bytes: int = 0
+    """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
+    spilled_bytes: int = 0
+    """Bytes of a slot of rows that are stored before some of them are gathered."""
 
     @property
     def blocks(self) -> int:
         """Blocks along K."""
         return ceil_div(self.k, self.block)
 
-    def depths(self) -> tuple[int, ...]:
-        """Blocks along K of one weight tile: even cuts of K only, so that no tile is short."""
+    def tiles(self) -> Iterator[Tile]:
+        """Even cuts of K only, so that no weight tile is short."""
         blocks = self.blocks
-        return tuple(d for d in range(1, blocks + 1) if blocks % d == 0)
+        for rows in (self.most_rows,) if self.at_once else powers_of_two(self.most_rows):
+            for depth in range(1, blocks + 1):
+                if blocks % depth == 0:
+                    yield Tile(rows, depth)
 
-    def footprint(self, rows: int, depth: int) -> Footprint:
-        """Slots for a tile of `rows` rows and `depth` blocks of K."""
+    def footprint(self, tile: Tile) -> Footprint:
+        """Slots for a tile of rows and blocks of K."""
+        rows = tile.rows
         operand = rows * self.blocks * self.block * self.operand_bytes
         spm = {
-            "weights": depth * self.block_bytes,
-            "out": rows * self.out_columns * self.out_bytes,
+            "weights": tile.depth * self.block_bytes,
             "vector": FLOAT * max(self.k if self.through_vector else 1, self.panel),
         }
+        if self.loaded and self.through_vector:
+            spm["rows"] = rows * self.k * FLOAT
         if self.through_vector:
-            spm |= {"rows": rows * self.k * FLOAT, "normed": operand}
-        else:
+            spm["normed"] = operand
+        elif self.loaded:
             spm["operand"] = operand
+        if self.handed_bytes:
+            spm["handed"] = rows * self.handed_bytes
+        if self.stored or self.spilled_bytes:
+            out = rows * self.out_columns * self.out_bytes if self.stored else 0
+            spm["out"] = max(out, self.spilled_bytes)
         if self.residuals:
             spm["residual"] = rows * self.out_columns * FLOAT
         local = rows * FLOAT + self.temporaries * rows * self.panel * FLOAT
         return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
 
-    def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
+    def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """The busiest engine's time: rows resident, weights streamed once a row block."""
-        row_blocks = ceil_div(self.most_rows, rows)
+        row_blocks = ceil_div(self.most_rows, tile.rows)
         panels = ceil_div(self.n, self.panel)
-        tiles = panels * ceil_div(self.blocks, depth)
-        even = min(rows, self.most_rows)
-        matrix = tiles * matmul_cycles(machine, even, self.panel, depth * self.block, self.phases)
+        tiles = panels * ceil_div(self.blocks, tile.depth)
+        even = min(tile.rows, self.most_rows)
+        deep = tile.depth * self.block
+        matrix = tiles * matmul_cycles(machine, even, self.panel, deep, self.phases)
         vector = panels * self.vector_steps * vector_cycles(machine, even, self.out_columns)
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
-        moved = tiles * depth * self.block_bytes + even * (self.k + self.n) * FLOAT
+        columns = self.k * self.loaded + self.n * self.stored
+        slot = tile.depth * self.block_bytes
+        moved = tiles * slot + even * columns * FLOAT
         busiest = max(
-            cycles_to_ps(machine, max(matrix, vector)), copy_ps(machine, moved, tiles + panels + 1)
+            cycles_to_ps(machine, max(matrix, vector)),
+            queue_ps(machine, slot, tiles),
+            transfer_ps(machine, moved),
         )
-        fill = machine.hbm_latency_ps + cycles_to_ps(machine, machine.matrix_fill)
+        fill = cycles_to_ps(machine, machine.matrix_fill)
+        if self.loaded or self.stored:
+            fill += machine.hbm_latency_ps
         return self.repeats * row_blocks * (busiest + fill)
 
 
 @dataclass(frozen=True)
 class AttentionShape:
-    """Online softmax over KV blocks; rows are queries of one sequence, depth is the KV block."""
+    """Online softmax over KV blocks; rows are queries of one sequence, depth is the KV block.
+
+    With one query there may be several KV heads in a block; their rows stand below each other.
+    """
 
     label: str
     most_rows: int
@@ -146,51 +178,68 @@ class AttentionShape:
     kv_block: int | None
     """The KV block asked for, or None for any power of two."""
     most_kv_block: int
+    on_chip: bool = False
+    """Queries, the step's own keys and values, and the result are on chip."""
 
-    def depths(self) -> tuple[int, ...]:
+    def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
         if self.kv_block is not None:
-            return (self.kv_block,)
-        return powers_of_two(min(self.context, self.most_kv_block))
+            depths: tuple[int, ...] = (self.kv_block,)
+        else:
+            depths = powers_of_two(min(self.context, self.most_kv_block))
+        for rows in powers_of_two(self.most_rows):
+            for depth in depths:
+                for heads in range(1, (self.kv_heads if self.most_rows == 1 else 1) + 1):
+                    if self.kv_heads % heads == 0:
+                        yield Tile(rows, depth, heads)
 
-    def footprint(self, rows: int, depth: int) -> Footprint:
-        """Slots for `rows` queries of one group and `depth` positions."""
-        lines = rows * self.group
+    def footprint(self, tile: Tile) -> Footprint:
+        """Slots for the rows of all heads of a tile."""
+        lines = tile.rows * tile.heads * self.group
+        spm = {
+            "kv": tile.heads * tile.depth * self.head * self.kv_bytes,
+            "p": lines * tile.depth * self.operand_bytes,
+        }
+        if not self.on_chip:
+            spm["query"] = lines * self.head * self.operand_bytes
+            spm["out"] = lines * self.head * self.out_bytes
         return Footprint(
-            {
-                "query": lines * self.head * self.operand_bytes,
-                "kv": depth * self.head * self.kv_bytes,
-                "p": lines * depth * self.operand_bytes,
-                "out": lines * self.head * self.out_bytes,
-            },
-            {"scores": lines * depth * FLOAT, "pv": lines * self.head * FLOAT},
+            spm,
+            {"scores": lines * tile.depth * FLOAT, "pv": lines * self.head * FLOAT},
             lines * (self.head + 6) * FLOAT,
         )
 
-    def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
+    def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """S, softmax, PV and O of all blocks, as `skew` overlaps them, or the loads if longer."""
-        moved = copy_ps(machine, 2 * depth * self.head * self.kv_bytes, 2)
-        cycles = min(self._chain_cycles(machine, rows, depth))
-        steps = ceil_div(self.context, depth)
-        tasks = self.batch * self.kv_heads * ceil_div(self.most_rows, rows)
+        slot = tile.heads * tile.depth * self.head * self.kv_bytes
+        moved = queue_ps(machine, slot, 2)
+        cycles = min(self._chain_cycles(machine, tile))
+        steps = ceil_div(self.context, tile.depth)
+        tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)
         busiest = max(cycles_to_ps(machine, cycles), steps * moved)
-        return self.repeats * tasks * (busiest + machine.hbm_latency_ps)
+        around = cycles_to_ps(machine, 6 * vector_cycles(machine, 1, 1))
+        return (
+            self.repeats * tasks * (busiest + (around if self.on_chip else machine.hbm_latency_ps))
+        )
 
-    def skew(self, machine: Machine, rows: int, depth: int) -> int:
+    def skew(self, machine: Machine, tile: Tile) -> int:
         """Trips by which S is made ahead of its softmax: 1 where that pays, else 0."""
-        plain, skewed = self._chain_cycles(machine, rows, depth)
+        plain, skewed = self._chain_cycles(machine, tile)
         return int(skewed < plain)
 
-    def _chain_cycles(self, machine: Machine, rows: int, depth: int) -> tuple[int, int]:
+    def _chain_cycles(self, machine: Machine, tile: Tile) -> tuple[int, int]:
         """Cycles of all blocks one stage after another, and with S a block ahead of the rest.
 
         Skewed, the matrix unit makes the next S while the vector unit works; PV still waits for
         the softmax of its own block, and there is one trip more.
         """
-        lines = min(rows, self.most_rows) * self.group
-        fill = machine.matrix_fill
-        scores = fill + matmul_cycles(machine, lines, depth, self.head, self.phases)
-        values = fill + matmul_cycles(machine, lines, self.head, depth, self.phases)
+        flat = min(tile.rows, self.most_rows) * self.group
+        lines, depth, fill = flat * tile.heads, tile.depth, machine.matrix_fill
+
+        def products(n: int, k: int) -> int:
+            return fill + tile.heads * matmul_cycles(machine, flat, n, k, self.phases)
+
+        scores, values = products(depth, self.head), products(self.head, depth)
         softmax = 2 * vector_cycles(machine, lines, depth) + 4 * vector_cycles(machine, lines, 1)
         update = vector_cycles(machine, lines, self.head)
         steps = ceil_div(self.context, depth)
@@ -212,24 +261,31 @@ class RowsShape:
     vector_bytes: int
     vector_columns: int
     repeats: int
+    row_choices: tuple[int, ...] | None = None
+    """Rows of a block; None for any power of two."""
+    handed: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of each ring that other engines than the store queue read."""
 
-    def depths(self) -> tuple[int, ...]:
+    def tiles(self) -> Iterator[Tile]:
         """There is no second tile size."""
-        return (1,)
+        for rows in self.row_choices or powers_of_two(self.most_rows):
+            yield Tile(rows, 1)
 
-    def footprint(self, rows: int, depth: int) -> Footprint:
-        """Slots for `rows` rows."""
-        del depth
-        spm = {ring: rows * nbytes for ring, nbytes in self.in_bytes.items()}
+    def footprint(self, tile: Tile) -> Footprint:
+        """Slots for a block of rows."""
+        each = {**self.in_bytes, **self.handed}
+        if self.out_row_bytes:
+            each["out"] = self.out_row_bytes
+        spm = {ring: tile.rows * nbytes for ring, nbytes in each.items()}
         if self.vector_bytes:
             spm["vector"] = self.vector_bytes
-        return Footprint(spm | {"out": rows * self.out_row_bytes}, {}, rows * self.local_row_bytes)
+        return Footprint(spm, {}, tile.rows * self.local_row_bytes)
 
-    def picoseconds(self, machine: Machine, rows: int, depth: int) -> int:
+    def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """Bytes through hbm against lanes."""
-        del depth
-        even = min(rows, self.most_rows)
-        moved = copy_ps(machine, even * (sum(self.in_bytes.values()) + self.out_row_bytes), 4)
+        even = min(tile.rows, self.most_rows)
+        nbytes = even * (sum(self.in_bytes.values()) + self.out_row_bytes)
         vector = cycles_to_ps(machine, 4 * vector_cycles(machine, even, self.vector_columns))
-        blocks = self.batch * ceil_div(self.most_rows, rows)
-        return self.repeats * blocks * (max(moved, vector) + machine.hbm_latency_ps)
+        blocks = self.batch * ceil_div(self.most_rows, tile.rows)
+        latency = machine.hbm_latency_ps if self.out_row_bytes else 0
+        return self.repeats * blocks * (max(copy_ps(machine, nbytes, 4), vector) + latency)

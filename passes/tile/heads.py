@@ -1,0 +1,157 @@
+"""Head-wise kernels of the vector unit: norm of heads, rope, and the append to the KV cache."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import Float32Type
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects import tile
+from .emitter import Emitter, Index
+from .norm import Norm, emit_norm
+from .tiles import Tile
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary embedding of the first `dim` columns of each head, half-split, by table rows."""
+
+    cos: str
+    sin: str
+    dim: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some columns of a region as heads: normed, rotated, and put into rows or into a cache."""
+
+    source: str
+    column: int
+    heads: int
+    head: int
+    norm: Norm | None
+    rope: Rope | None
+    output: str | None
+    """The region of rows it becomes, or None."""
+    cache: str | None
+    """The cache it is appended to, or None."""
+    layered: bool
+    """The cache has a leading axis of layers."""
+    element: Attribute
+
+    @property
+    def columns(self) -> int:
+        """All heads side by side."""
+        return self.heads * self.head
+
+
+@dataclass(frozen=True)
+class Heads:
+    """A head-wise kernel: its parts, in the order of the program."""
+
+    parts: Sequence[Part]
+    batch: int
+
+    @property
+    def rope(self) -> Rope | None:
+        """The one rope of all parts that are rotated."""
+        ropes = {part.rope for part in self.parts if part.rope is not None}
+        assert len(ropes) <= 1, "one rope for all parts of a kernel"
+        return next(iter(ropes), None)
+
+
+def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index]) -> None:
+    """Loops over sequences and blocks of their rows; a row's position picks its rope angles."""
+    with e.loop(kernel.batch, "b") as b:
+        start = e.table("row_start", b)
+        queries = e.table("q_len", b)
+        cached = e.table("kv_len", b)
+        with e.loop(e.blocks(queries, size.rows), "i") as i:
+            offset = e.times(i, size.rows)
+            count = e.least(size.rows, e.minus(queries, offset))
+            first = e.plus(start, offset)
+            position = e.plus(cached, offset)
+            angles = _load_angles(e, kernel.rope, size, position, count) if kernel.rope else None
+            for part in kernel.parts:
+                x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
+                e.load(part.source, [first, part.column], [count, part.columns], x)
+                value = e.reshape(x, (size.rows, part.heads, part.head))
+                out = e.buffer((size.rows, part.columns), part.element, "out", "out")
+                result = e.reshape(out, (size.rows, part.heads, part.head))
+                turn_rows(e, part, value, result, angles, count, layer)
+                if part.output is not None:
+                    e.store(out, part.output, [first, 0], [count, part.columns])
+                if part.cache is not None:
+                    leading = list(layer) if part.layered else []
+                    _append(e, part, result, [*leading, b], position, count)
+
+
+def _load_angles(
+    e: Emitter, rope: Rope, size: Tile, position: Index, count: Index
+) -> tuple[SSAValue, SSAValue]:
+    """cos and sin of the rows' positions, each [rows, 1, dim / 2]."""
+    half = rope.dim // 2
+    angles = e.buffer((2, size.rows, half), Float32Type(), "angles", "angles")
+    found: list[SSAValue] = []
+    for number, table in enumerate((rope.cos, rope.sin)):
+        part = e.part(angles, [number, 0, 0], [1, size.rows, half], drop=1)
+        e.load(table, [position, 0], [count, half], part)
+        found.append(e.reshape(part, (size.rows, 1, half)))
+    return found[0], found[1]
+
+
+def turn_rows(
+    e: Emitter,
+    part: Part,
+    x: SSAValue,
+    to: SSAValue,
+    angles: tuple[SSAValue, SSAValue] | None,
+    rows: Index,
+    layer: Sequence[Index],
+) -> None:
+    """to = x normed and rotated as the part says, all [rows, heads, head]."""
+    if part.norm is not None:
+        normed = e.buffer(tile.shape_of(x), Float32Type(), "normed")
+        emit_norm(e, part.norm, layer, x, normed, rows)
+        x = normed
+    if part.rope is not None:
+        assert angles is not None, "a rotated part has angles"
+        _rotate(e, part.rope, x, to, angles, rows)
+    else:
+        e.vec("id", x, to=to, rows=rows)
+
+
+def _rotate(
+    e: Emitter,
+    rope: Rope,
+    x: SSAValue,
+    to: SSAValue,
+    angles: tuple[SSAValue, SSAValue],
+    rows: Index,
+) -> None:
+    """Four half passes: low = a cos - b sin, high = b cos + a sin."""
+    m, heads, head = tile.shape_of(x)
+    half = rope.dim // 2
+    cos, sin = angles
+    a, low = (e.part(v, [0, 0, 0], [m, heads, half]) for v in (x, to))
+    b, high = (e.part(v, [0, 0, half], [m, heads, half]) for v in (x, to))
+    turned = e.buffer((m, heads, half), Float32Type(), "turned")
+    e.vec("neg", b, sin, to=turned, rows=rows)
+    e.vec("id", a, cos, turned, to=low, rows=rows)
+    e.vec("id", a, sin, to=turned, rows=rows)
+    e.vec("id", b, cos, turned, to=high, rows=rows)
+    if rope.dim < head:
+        rest = [e.part(v, [0, 0, rope.dim], [m, heads, head - rope.dim]) for v in (x, to)]
+        e.vec("id", rest[0], to=rest[1], rows=rows)
+
+
+def _append(
+    e: Emitter, part: Part, rows: SSAValue, sequence: Sequence[Index], position: Index, count: Index
+) -> None:
+    """Store each head's rows behind what its cache holds."""
+    assert part.cache is not None
+    m = tile.shape_of(rows)[0]
+    with e.loop(part.heads, "g") as g:
+        head = e.part(rows, [0, g, 0], [m, 1, part.head])
+        box = [*(1 for _ in sequence), 1, count, part.head]
+        e.store(head, part.cache, [*sequence, g, position, 0], box)

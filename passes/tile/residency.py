@@ -1,0 +1,170 @@
+"""Where the tensors between kernels live: in main memory, or on chip where a step has few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from ...dialects.tg import AttentionOp, FusedOp, KvAppendOp, RopeOp, SizesAttr, TakeOp
+from .emitter import Emitter
+from .regions import Regions, is_operand
+
+
+class Home(Enum):
+    """What holds a tensor between the kernel that makes it and those that read it."""
+
+    MEMORY = "memory"
+    """A region of main memory."""
+    VECTOR = "vector"
+    """A buffer of the vector unit's own."""
+    MATRIX = "matrix"
+    """A slot that the vector unit fills and the matrix unit reads."""
+
+
+class Residency(Enum):
+    """How much of a program's tensors stays on chip."""
+
+    ALL = "all"
+    """Everything that the rows of a step pass through; sequences have one new row at most."""
+    ROWS = "rows"
+    """What row-wise kernels hand to each other; what attention reads and makes is in memory."""
+    NONE = "none"
+    """Nothing."""
+
+
+HANDED = "handed"
+"""The ring of tensors that the vector unit hands to the matrix unit."""
+
+
+def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
+    """The home of every region.
+
+    What matmuls and attention alone read, as their operand, is handed to the matrix unit; all else
+    that stays on chip belongs to the vector unit.
+    """
+    uses: dict[str, list[tuple[Operation, SSAValue]]] = {}
+    homes = {name: Home.MEMORY for name in regions.types}
+    kept: dict[str, bool] = {}
+    for value, name in regions.names.items():
+        found = uses.setdefault(name, [])
+        found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
+        counted = _counted_by(value) == "rows"
+        apart = residency is Residency.ALL or not _beside_attention(value)
+        kept[name] = kept.get(name, True) and counted and apart
+    if residency is Residency.NONE:
+        return homes
+    for name, reads in uses.items():
+        if kept[name] and name in homes:
+            handed = bool(reads) and all(is_operand(op, value) for op, value in reads)
+            homes[name] = Home.MATRIX if handed else Home.VECTOR
+    if residency is Residency.ALL and not _attention_is_handed(uses, homes):
+        return find_homes(regions, Residency.ROWS)
+    return homes
+
+
+def _passes_on(op: Operation) -> bool:
+    return isinstance(op, scf.ForOp | scf.YieldOp)
+
+
+def _counted_by(value: SSAValue) -> str:
+    """The launch parameter that counts the rows of a tensor."""
+    encoding = getattr(value.type, "encoding", None)
+    assert isinstance(encoding, SizesAttr), "regions hold tensors with counted rows"
+    return encoding.names.data[0].data
+
+
+def _beside_attention(value: SSAValue) -> bool:
+    """Whether attention or a head-wise kernel makes or reads the tensor."""
+    around = [use.operation for use in value.uses]
+    if isinstance(value.owner, FusedOp):
+        around += list(value.owner.body.block.ops)
+    kernels = {op.parent_op() for op in around if isinstance(op.parent_op(), FusedOp)}
+    kinds = AttentionOp | RopeOp | KvAppendOp
+    return any(
+        isinstance(op, kinds)
+        for kernel in kernels
+        if isinstance(kernel, FusedOp)
+        for op in kernel.body.block.ops
+    )
+
+
+def _attention_is_handed(
+    uses: Mapping[str, list[tuple[Operation, SSAValue]]], homes: Mapping[str, Home]
+) -> bool:
+    """Whether the queries of every attention kernel are handed to the matrix unit."""
+    return all(
+        homes.get(name) is Home.MATRIX
+        for name, reads in uses.items()
+        if any(isinstance(op, AttentionOp) for op, _ in reads)
+    )
+
+
+def taken(regions: Regions) -> set[str]:
+    """Regions out of which rows are picked by number: only main memory can do that."""
+    return {
+        name
+        for value, name in regions.names.items()
+        if any(isinstance(use.operation, TakeOp) for use in value.uses)
+    }
+
+
+@dataclass
+class Rooms:
+    """The regions while kernels are written: their homes, and the buffers of those on chip."""
+
+    regions: Regions
+    homes: Mapping[str, Home]
+    rows: int
+    """Rows that a buffer holds: the most of a step."""
+    least_bytes: int
+    """Bytes of a transfer that takes as long as its issue."""
+    columns: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Columns of a region where a matmul pads it to whole blocks of K."""
+    values: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    fresh: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    """By cache: the step's own rows in a slot, where they are on chip."""
+
+    def home(self, name: str) -> Home:
+        """The home of a region; a global of the module is in main memory."""
+        return self.homes.get(name, Home.MEMORY)
+
+    def on_chip(self, name: str) -> bool:
+        """Whether a region has a buffer."""
+        return self.home(name) is not Home.MEMORY
+
+    def shape(self, name: str) -> tuple[int, int]:
+        """Rows and columns of a region's buffer."""
+        columns = self.regions.types[name].get_shape()[1]
+        return self.rows, max(columns, self.columns.get(name, 0))
+
+    def element(self, name: str) -> Attribute:
+        """Element type of a region."""
+        return self.regions.types[name].element_type
+
+    def make(self, e: Emitter, name: str) -> SSAValue:
+        """The buffer of a region on chip that a kernel is about to write."""
+        if self.home(name) is Home.VECTOR and name in self.values:
+            return self.values[name]
+        ring = HANDED if self.home(name) is Home.MATRIX else None
+        self.values[name] = e.buffer(self.shape(name), self.element(name), name, ring)
+        return self.values[name]
+
+    def nbytes(self, name: str) -> int:
+        """Bytes of a region's buffer."""
+        element = self.element(name)
+        assert isinstance(element, AnyFloat)
+        rows, columns = self.shape(name)
+        return rows * columns * element.bitwidth // 8
+
+    def spilled_rows(self, columns: int) -> int:
+        """Rows of float32 that are stored at once: a power of two that divides all rows."""
+        wanted = max(self.least_bytes // (columns * 4), 1)
+        rows = 1
+        while 2 * rows <= wanted and self.rows % (2 * rows) == 0:
+            rows *= 2
+        return rows
