@@ -170,10 +170,7 @@ def entry_shapes(
     if model.config is None:
         names = [m.sym_name.data for m in model.modules if m.sym_name is not None]
         return [EntryShape(name, 1, 1, 1) for name in names]
-    most = model.config.max_positions
-    if model.config.window is not None:
-        most = min(most, model.config.window)
-    context = max_context if max_context is not None else min(most, DEFAULT_CONTEXT)
+    context = max_context if max_context is not None else min(model.most_context, DEFAULT_CONTEXT)
     rows = chunk if chunk is not None else min(DEFAULT_CHUNK, context)
     return [
         EntryShape("prefill", batch, rows, context),

@@ -14,6 +14,7 @@ from .step import (
     decode_step,
     find_policy,
     prefill_step,
+    step_of,
 )
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "least_energy",
     "least_work",
     "prefill_step",
+    "step_of",
     "uniform_formats",
 ]

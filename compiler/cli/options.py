@@ -33,3 +33,24 @@ Order = Annotated[
 Checks = Annotated[
     bool, typer.Option("--checks/--no-checks", help="The emulator's run-time checks.")
 ]
+Phase = Annotated[
+    str,
+    typer.Option(help="decode: one new token of each sequence. prefill: prompts of --context."),
+]
+Contexts = Annotated[
+    str | None,
+    typer.Option(
+        help="decode: positions with the new one; prefill: tokens of a prompt. One number, or one "
+        "for each sequence: 1024,80,300. 1024, or what the model has, by default."
+    ),
+]
+Sequences = Annotated[
+    int | None, typer.Option(help="Sequences of a step: 1, or as many as --context names.", min=1)
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Format that matmul weights are quantised to (bf16, int8, int4-g128, q4_0, ...); by "
+        "default they stay as the checkpoint has them."
+    ),
+]
