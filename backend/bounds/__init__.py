@@ -4,6 +4,7 @@ from .bound import Bound, OpBound, bound_of
 from .chain import Chain
 from .least_energy import least_energy, least_work
 from .ops import Bytes, Formats, Op, uniform_formats
+from .record import ModelRecord, Sizes
 from .step import (
     POLICIES,
     BoundError,
@@ -24,11 +25,13 @@ __all__ = [
     "Bytes",
     "Chain",
     "Formats",
+    "ModelRecord",
     "ModelSizes",
     "Op",
     "OpBound",
     "PolicySizes",
     "Ragged",
+    "Sizes",
     "Step",
     "bound_of",
     "decode_step",

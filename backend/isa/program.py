@@ -249,6 +249,7 @@ JSON_NAMES: dict[type[object], str] = {
     dict: "an object",
     list: "a list",
     int: "an integer",
+    float: "a number",
     str: "a text",
     bool: "a bool",
 }

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ...backend.errors import TilewrightError
-from . import assembly, bounds, inspect, machines, models, prepare, showcase, text, timing
+from . import assembly, bounds, compare, inspect, machines, models, prepare, showcase, text, timing
 from .output import USER_ERROR
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("generate", text.generate),
     ("inspect", inspect.inspect),
     ("time", timing.time_command),
+    ("compare", compare.compare_command),
     ("bound", bounds.bound),
     ("opt", assembly.opt),
     ("asm", assembly.asm),
