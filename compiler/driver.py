@@ -178,7 +178,7 @@ def compile_programs(
     entry, by default what verifies it.
     """
     tell = progress or _silent
-    watch = watchers or (lambda entry: [Watch().after_pass])
+    watch = watchers or _verify
     description = load_machine(machine)
     description.require_hbm()
     shapes = entry_shapes(model, batch, chunk, max_context)
@@ -192,6 +192,11 @@ def compile_programs(
         # All entries add up attention in the same order, so that chunks do not change the bits.
         kv_block = kv_block or one.report.kv_block or None
     return _image(model, description, policy, weights, compiled, shapes), compiled
+
+
+def _verify(entry: str) -> list[AfterPass]:
+    """Whatever the entry, its module is verified after each pass."""
+    return [Watch().after_pass]
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...backend.errors import TilewrightError
-from .options import Json, Phase, Sequences
+from .options import Json, Sequences
 from .output import print_columns, print_json
 from .phases import check_phase, contexts_of
-from .timing import image_context, op_text, opened, timed
+from .timing import default_context, op_text, opened, timed
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
     from ...backend.image import Image
@@ -25,12 +25,12 @@ REPORT_ENDING = ".json"
 def compare_command(
     a: Side,
     b: Side,
-    phase: Phase = "decode",
+    phase: Annotated[
+        str | None, typer.Option(help="As for `time`; by default that of the JSON, else decode.")
+    ] = None,
     context: Annotated[
         str | None,
-        typer.Option(
-            help="As for `time`; by default what both images allow, or the JSON has.",
-        ),
+        typer.Option(help="As for `time`; by default that of the JSON, else what both allow."),
     ] = None,
     batch: Sequences = None,
     as_json: Json = False,
@@ -49,7 +49,8 @@ def compare_command(
     """
     from ...runtime.timing.compare import compare
 
-    check_phase(phase)
+    if phase is not None:
+        check_phase(phase)
     sides = [saved(path) if Path(path).suffix == REPORT_ENDING else opened(path) for path in (a, b)]
     reports = reports_of(sides, phase, context, batch)
     found = compare(*reports)
@@ -73,20 +74,30 @@ def saved(path: str) -> StepReport:
 
 
 def reports_of(
-    sides: list[StepReport | Image], phase: str, context: str | None, batch: int | None
+    sides: list[StepReport | Image], phase: str | None, context: str | None, batch: int | None
 ) -> list[StepReport]:
-    """Both reports; images are timed, in the step of the report beside them if there is one."""
+    """Both reports; images are timed, in the step of the report beside them if there is one.
+
+    Raises TilewrightError where options ask for another step than a report's.
+    """
     from ...backend.image import Image
 
     images = [side for side in sides if isinstance(side, Image)]
     known = [side for side in sides if not isinstance(side, Image)]
+    wanted = phase or (known[0].phase if known else "decode")
     if known and context is None and batch is None:
-        phase = known[0].phase
         contexts = [sum(lengths) for lengths in known[0].sequences]
     else:
-        default = min((image_context(image, phase) for image in images), default=1)
+        default = min((default_context(image, wanted) for image in images), default=1)
         contexts = contexts_of(context, batch, default)
-    return [timed(s, phase, contexts) if isinstance(s, Image) else s for s in sides]
+    asked = phase is not None or context is not None or batch is not None
+    for side in known:
+        if asked and (side.phase, [sum(s) for s in side.sequences]) != (wanted, contexts):
+            raise TilewrightError(
+                f"the report is of {side.step_text()}, and the options ask for another step: leave "
+                "them away, or time that step"
+            )
+    return [timed(s, wanted, contexts) if isinstance(s, Image) else s for s in sides]
 
 
 def print_comparison(found: Comparison) -> None:
@@ -125,8 +136,8 @@ def pair(before: float, after: float, digits: int = 1) -> tuple[str, str, str]:
 
 
 def change_text(change: Change | None, engine: bool = False) -> str:
-    """`wait @kv -1.2 us`, or nothing where nothing changed."""
+    """`wait @kv -1.20 us`, or nothing where nothing changed."""
     if change is None:
         return ""
     where = f"{change.engine}: " if engine else ""
-    return f"{where}{change.cause} {change.picoseconds / 1e6:+,.1f} us"
+    return f"{where}{change.cause} {change.picoseconds / 1e6:+,.2f} us"

@@ -41,7 +41,7 @@ Contexts = Annotated[
     str | None,
     typer.Option(
         help="decode: positions with the new one; prefill: tokens of a prompt. One number, or one "
-        "for each sequence: 1024,80,300. 1024, or what the model has, by default."
+        "for each sequence: 1024,80,300. 1024 by default, or what the model or image has."
     ),
 ]
 Sequences = Annotated[

@@ -68,7 +68,7 @@ def time_command(
     check_phase(phase)
     if is_image(model):
         image = opened(model, machine, policy, weights, chunk)
-        contexts = contexts_of(context, batch, image_context(image, phase))
+        contexts = contexts_of(context, batch, default_context(image, phase))
     else:
         from ..frontend import load_model
         from ..timing import compile_for_step
@@ -130,11 +130,13 @@ def opened(
     return image
 
 
-def image_context(image: Image, phase: str) -> int:
-    """Positions that a sequence of an image may have."""
+def default_context(image: Image, phase: str) -> int:
+    """Positions of each sequence where the user names none."""
     from ...runtime.launch import StepShape
 
-    return StepShape.of(image.entries[phase]).context if phase in image.entries else 1
+    if phase not in image.entries:  # `time_step` says so
+        return 1
+    return min(DEFAULT_CONTEXT, StepShape.of(image.entries[phase]).context)
 
 
 def timed(image: Image, phase: str, contexts: list[int]) -> StepReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ...backend.bounds import ModelRecord, bound_of, least_energy
 from ...backend.errors import TilewrightError
@@ -158,7 +158,7 @@ class StepReport:
             formats=_each(values, "formats", str),
             digest=typed(values, "image", str),
             phase=typed(values, "phase", str),
-            sequences=tuple(_pair(item) for item in typed_list(values, "sequences", list)),
+            sequences=_sequences(values),
             launches=tuple(typed_list(values, "launches", int)),
             bytes={n: typed(typed_object(values, "bytes"), n, int) for n in _BYTES},
             memory_picoseconds=typed(values, "memory_picoseconds", int),
@@ -219,11 +219,14 @@ def _bound(values: Mapping[str, Any]) -> StepBound:
     )
 
 
-def _pair(item: list[Any]) -> tuple[int, int]:
-    cached, new = typed_list({"sequences": item}, "sequences", int) if len(item) == 2 else (-1, -1)
-    if cached < 0 or new < 0:
-        raise TilewrightError(f"sequences has {repr(item)[:80]}, wanted [cached, new] positions")
-    return cached, new
+def _sequences(values: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for item in cast(list[list[Any]], typed_list(values, "sequences", list)):
+        lengths = typed_list({"sequences": item}, "sequences", int)
+        if len(lengths) != 2 or min(lengths) < 0:
+            raise TilewrightError(f"sequences has {repr(item)[:80]}, wanted [cached, new]")
+        found.append((lengths[0], lengths[1]))
+    return tuple(found)
 
 
 def _each(values: Mapping[str, Any], key: str, kind: type[Kind]) -> dict[str, Kind]:
