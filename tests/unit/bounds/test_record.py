@@ -42,6 +42,20 @@ def changed(part: str, key: str, value: object) -> Callable[[dict[str, Any]], No
     return change
 
 
+def without(part: str) -> Callable[[dict[str, Any]], None]:
+    def change(values: dict[str, Any]) -> None:
+        del values[part]
+
+    return change
+
+
+def replaced(part: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(values: dict[str, Any]) -> None:
+        values[part] = value
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -58,12 +72,12 @@ def changed(part: str, key: str, value: object) -> Callable[[dict[str, Any]], No
             changed("formats", "output", "q9"),
             "the format of output is 'q9', wanted a format's name",
         ),
-        (lambda values: values.update(sizes=[]), r"sizes is \[\], wanted an object"),
-        (lambda values: values.pop("formats"), "formats is None, wanted an object"),
+        (replaced("sizes", []), r"sizes is \[\], wanted an object"),
+        (without("formats"), "formats is None, wanted an object"),
     ],
 )
 def test_a_damaged_record_names_the_key(
-    damage: Callable[[dict[str, Any]], object], message: str
+    damage: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     config = load_model(CONFIGS / "llama-2-7b" / "config.json").config
     assert config is not None

@@ -170,10 +170,10 @@ def test_two_machines_compared(
     )
     attention = next(op for op in of_images["ops"] if op["op"] == "blk.{l}.attention")
     why = attention["waited"]
-    causes = [side["ops"]["mxu"]["blk.{l}.attention"] for side in (a, b)]
+    causes: list[dict[str, int]] = [side["ops"]["mxu"]["blk.{l}.attention"] for side in (a, b)]
     changes = {c: causes[1].get(c, 0) - causes[0].get(c, 0) for c in {*causes[0], *causes[1]}}
     assert changes[why["cause"]] == why["picoseconds"]
-    assert abs(why["picoseconds"]) == max(map(abs, changes.values()))
+    assert abs(why["picoseconds"]) == max(abs(change) for change in changes.values())
     (tmp_path / "a.json").write_text(json.dumps(a))
     assert result("compare", str(tmp_path / "a.json"), images[1]) == of_images
     assert run("compare", *images, *SHORT) == 0
