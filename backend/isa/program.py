@@ -249,7 +249,6 @@ JSON_NAMES: dict[type[object], str] = {
     dict: "an object",
     list: "a list",
     int: "an integer",
-    float: "a number",
     str: "a text",
     bool: "a bool",
 }

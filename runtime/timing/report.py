@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ...backend.bounds import ModelRecord, bound_of, least_energy
 from ...backend.errors import TilewrightError
@@ -16,7 +16,9 @@ from ...backend.timing.energy import energy_of
 from .result import PICOSECONDS
 from .steps import OpCauses, TimedStep
 
-Kind = TypeVar("Kind")
+MOST = 1 << 63
+"""Counts of a report are smaller."""
+_FLOORS = ("hbm", "matrix", "vector", "dependencies")
 _BYTES = ("read", "written", "bursts")
 
 
@@ -146,29 +148,33 @@ class StepReport:
         }
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> StepReport:
+    def from_dict(values: object) -> StepReport:
         """The report that `to_dict` gave; what follows from other values is not read.
 
         Raises TilewrightError that names the key at fault.
         """
+        if not isinstance(values, dict):
+            raise TilewrightError(f"found {type(values).__name__}, wanted an object")
+        values = cast(dict[str, Any], values)
+        formats, joules = typed_object(values, "formats"), typed_object(values, "joules")
         found = StepReport(
             model=typed(values, "model", str),
             machine=typed(values, "machine", str),
             policy=typed(values, "policy", str),
-            formats=_each(values, "formats", str),
+            formats={symbol: typed(formats, symbol, str) for symbol in formats},
             digest=typed(values, "image", str),
             phase=typed(values, "phase", str),
             sequences=_sequences(values),
-            launches=tuple(typed_list(values, "launches", int)),
-            bytes={n: typed(typed_object(values, "bytes"), n, int) for n in _BYTES},
-            memory_picoseconds=typed(values, "memory_picoseconds", int),
-            instructions=_each(values, "instructions", int),
+            launches=tuple(_counts(values, "launches")),
+            bytes={name: _count(typed_object(values, "bytes"), name) for name in _BYTES},
+            memory_picoseconds=_count(values, "memory_picoseconds"),
+            instructions=_each_count(values, "instructions"),
             ops={
-                engine: {op: _each(ops, op, int) for op in ops}
+                engine: {op: _each_count(ops, op) for op in ops}
                 for engine in typed_object(values, "ops")
                 for ops in [typed_object(values["ops"], engine)]
             },
-            joules={n: _number(values["joules"], n) for n in typed_object(values, "joules")},
+            joules={name: _number(joules, name) for name in joules},
             bound=_bound(values) if values.get("bound") is not None else None,
         )
         if not found.tokens:
@@ -212,9 +218,10 @@ def report_of(image: Image, step: TimedStep) -> StepReport:
 
 
 def _bound(values: Mapping[str, Any]) -> StepBound:
+    floors = typed_object(values, "bound_picoseconds")
     return StepBound(
-        _each(values, "bound_picoseconds", int),
-        typed(values, "bound_bytes", int),
+        {name: _count(floors, name) for name in _FLOORS},
+        _count(values, "bound_bytes"),
         _number(values, "bound_joules"),
     )
 
@@ -222,20 +229,33 @@ def _bound(values: Mapping[str, Any]) -> StepBound:
 def _sequences(values: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     found: list[tuple[int, int]] = []
     for item in cast(list[list[Any]], typed_list(values, "sequences", list)):
-        lengths = typed_list({"sequences": item}, "sequences", int)
-        if len(lengths) != 2 or min(lengths) < 0:
+        if len(item) != 2:
             raise TilewrightError(f"sequences has {repr(item)[:80]}, wanted [cached, new]")
-        found.append((lengths[0], lengths[1]))
+        cached, new = _counts({"sequences": item}, "sequences")
+        found.append((cached, new))
     return tuple(found)
 
 
-def _each(values: Mapping[str, Any], key: str, kind: type[Kind]) -> dict[str, Kind]:
-    """An object whose values are all of one type."""
+def _count(values: Mapping[str, Any], key: str) -> int:
+    """A number of bytes, instructions, positions or picoseconds."""
+    value = typed(values, key, int)
+    if not 0 <= value < MOST:
+        raise TilewrightError(f"{key} is {repr(value)[:80]}, wanted 0 to 2^63 - 1")
+    return value
+
+
+def _counts(values: Mapping[str, Any], key: str) -> list[int]:
+    return [_count({key: value}, key) for value in typed_list(values, key, int)]
+
+
+def _each_count(values: Mapping[str, Any], key: str) -> dict[str, int]:
     found = typed_object(values, key)
-    return {name: typed(found, name, kind) for name in found}
+    return {name: _count(found, name) for name in found}
 
 
 def _number(values: Mapping[str, Any], key: str) -> float:
-    """A float, which JSON may write as an integer."""
+    """A number of joules, which JSON may write as an integer."""
     value = values.get(key)
-    return float(value) if type(value) is int else typed(values, key, float)
+    if type(value) not in (int, float) or not 0 <= cast(float, value) < MOST:
+        raise TilewrightError(f"{key} is {repr(value)[:80]}, wanted a number from 0 to 2^63")
+    return float(cast(float, value))

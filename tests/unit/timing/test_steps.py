@@ -138,9 +138,13 @@ def put(key: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("bytes", {"read": 1}), "written is missing, wanted an integer"),
         (put("sequences", [[1, 2, 3]]), r"sequences has \[1, 2, 3\], wanted \[cached, new\]"),
         (put("sequences", []), "sequences is empty"),
-        (put("joules", {"hbm": "x"}), "hbm is 'x', wanted a number"),
+        (put("joules", {"hbm": "x"}), "hbm is 'x', wanted a number from 0"),
         (put("ops", {"mxu": []}), r"mxu is \[\], wanted an object"),
+        (put("joules", {"hbm": float("nan")}), "hbm is nan, wanted a number from 0 to"),
+        (put("memory_picoseconds", -1), "memory_picoseconds is -1, wanted 0 to"),
+        (put("bound_bytes", 1 << 63), "bound_bytes is 9223372036854775808, wanted 0 to"),
         (put("bound_bytes", None), "bound_bytes is None, wanted an integer"),
+        (put("bound_picoseconds", {"hbm": 1}), "matrix is missing, wanted an integer"),
         (more_time, "ops of engine .* add up to .* ps, wanted the .* ps of the launches"),
     ],
 )
@@ -151,3 +155,8 @@ def test_a_damaged_report_is_refused(
     damage(values)
     with pytest.raises(TilewrightError, match=message):
         StepReport.from_dict(values)
+
+
+def test_a_report_is_an_object() -> None:
+    with pytest.raises(TilewrightError, match="found list, wanted an object"):
+        StepReport.from_dict([1])
