@@ -205,6 +205,6 @@ def test_what_is_not_compared(
     assert run("compare", str(report), str(other)) == 2
     assert "A is a decode of 1 token behind 8 and B a decode" in capsys.readouterr().err
     assert run("compare", CONFIG, images[1]) == 2
-    assert f"{CONFIG}: is no report that `tilewright time --json` printed: model is missing" in (
+    assert f"{CONFIG}: is no report that `tilewright time --json` printed: formats is missing" in (
         capsys.readouterr().err
     )
