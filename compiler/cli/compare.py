@@ -104,7 +104,7 @@ def print_comparison(found: Comparison) -> None:
     """The comparison for people: an op a line, then totals."""
     for name, side in (("A", found.a), ("B", found.b)):
         formats = ", ".join(dict.fromkeys(f for s, f in side.formats.items() if s != "token_embd"))
-        share = f", {side.share:.1%} of its bound" if side.share is not None else ""
+        share = f", {side.share:.2%} of its bound" if side.share is not None else ""
         print(
             f"{name}: {side.model or 'a graph'} {formats} on {side.machine}, policy {side.policy}, "
             f"{side.step_text()}: {side.picoseconds / 1e6:,.1f} us{share}"

@@ -161,7 +161,7 @@ def print_report(report: StepReport, ops: bool) -> None:
         floors = ", ".join(f"{n} {ps / 1e6:,.1f}" for n, ps in report.bound.picoseconds.items())
         print(
             f"bound: {report.bound.largest / 1e6:,.1f} us ({report.bound.binds}), "
-            f"{report.share:.1%} of the time; {floors}"
+            f"{report.share:.2%} of the time; {floors}"
         )
     else:
         print("bound: none, as the image is of a graph, whose sizes are not known")
