@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..backend.bounds import Bound, BoundError, Formats, Step, bound_of, find_policy
 from ..backend.errors import TilewrightError
-from ..backend.formats import find_format
+from ..backend.formats import find_format, format_name
 from ..backend.machine import Machine
 from ..passes.policy import POLICIES
 from .frontend.loader import Model
@@ -40,11 +40,10 @@ def bound_model(
         )
     find_policy(policy)
     longest = max((s.context for s in step.sequences), default=0)
-    most = min(model.config.max_positions, model.config.window or longest)
-    if longest > most:
+    if longest > model.most_context:
         raise BoundError(
-            f"{model.path}: a context of {longest} positions exceeds the {most} that the model "
-            "has: ask for fewer"
+            f"{model.path}: a context of {longest} positions exceeds the {model.most_context} that "
+            "the model has: ask for fewer"
         )
     formats = formats_of(model.parameters, policy, weights)
     bound = bound_of(model.config, step, machine, policy, formats)
@@ -53,10 +52,11 @@ def bound_model(
 
 
 def formats_of(parameters: Parameters, policy: str, weights: str | None) -> Formats:
-    """Symbol -> format of each matrix, as `choose-formats` decides."""
+    """Symbol -> format of each matrix, as `choose-formats` decides. Raises FormatError."""
     changed = POLICIES[policy].weights
+    wanted = None if weights is None else format_name(weights)
     return {
-        p.symbol: p.format if p.order == "nk" else weights or changed.get(p.format, p.format)
+        p.symbol: p.format if p.order == "nk" else wanted or changed.get(p.format, p.format)
         for p in parameters.all
         if p.columns is not None
     }

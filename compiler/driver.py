@@ -14,6 +14,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
+from ..backend.bounds import ModelRecord, Sizes
 from ..backend.errors import TilewrightError
 from ..backend.image import Image, write_image
 from ..backend.isa import Program
@@ -21,6 +22,7 @@ from ..backend.machine import Machine, load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
+from .bound import formats_of
 from .frontend.builder import EntryShape
 from .frontend.loader import Model, load_model
 from .opt import Watch
@@ -29,6 +31,9 @@ from .weights import layers_of, stored_globals, weight_pieces
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+Watchers = Callable[[str], Sequence[AfterPass]]
+"""Entry -> what is called after each of its passes."""
 
 DEFAULT_CONTEXT = 2048
 """Positions of a sequence, if the model allows as many and the user names none."""
@@ -115,25 +120,21 @@ def compile_model(
     """
     start = perf_counter()
     tell = progress or _silent
-    description = load_machine(machine)
-    description.require_hbm()
     model = load_model(model_path)
-    shapes = entry_shapes(model, batch, chunk, max_context)
-    compiled: dict[str, CompiledEntry] = {}
-    for number, shape in enumerate(shapes):
-        tell(f"compiling {shape.name}", number, len(shapes))
-        folder = Path(dump_ir) / shape.name if dump_ir is not None else None
-        module = model.build(shape, policy)
-        watchers: list[AfterPass] = [Watch(print_ir, folder, verify=True).after_pass]
+
+    def watchers(entry: str) -> list[AfterPass]:
+        folder = Path(dump_ir) / entry if dump_ir is not None else None
+        found: list[AfterPass] = [Watch(print_ir, folder, verify=True).after_pass]
         if check_each_pass:
             from .check import PassChecker
 
-            watchers.append(PassChecker(machine).after_pass)
-        compiled[shape.name] = one = compile_entry(module, machine, kv_block, weights, watchers)
-        # All entries add up attention in the same order, so that chunks do not change the bits.
-        kv_block = kv_block or one.report.kv_block or None
+            found.append(PassChecker(machine).after_pass)
+        return found
+
+    image, compiled = compile_programs(
+        model, machine, max_context, policy, batch, chunk, kv_block, weights, tell, watchers
+    )
     program_seconds = perf_counter() - start
-    image = _image(model, description, policy, compiled, shapes)
     declared = next(iter(compiled.values())).declared
     total = sum(r.nbytes for r in image.packed_regions().values())
     target = Path(output) if output is not None else Path(model.name + ".tw")
@@ -149,7 +150,7 @@ def compile_model(
     return Report(
         image=str(target),
         digest=digest,
-        machine=description.name,
+        machine=image.machine["name"],
         policy=policy,
         seconds=perf_counter() - start,
         program_seconds=program_seconds,
@@ -157,6 +158,45 @@ def compile_model(
         notices=model.notices,
         entries={name: one.report for name, one in compiled.items()},
     )
+
+
+def compile_programs(
+    model: Model,
+    machine: str = "tw-1",
+    max_context: int | None = None,
+    policy: str = "exact",
+    batch: int = 1,
+    chunk: int | None = None,
+    kv_block: int | None = None,
+    weights: str | None = None,
+    progress: Progress | None = None,
+    watchers: Watchers | None = None,
+) -> tuple[Image, dict[str, CompiledEntry]]:
+    """All entries of a loaded model, compiled in memory; the image is the one that is written.
+
+    Arguments are those of `compile_model`; `watchers` gives what is called after each pass of an
+    entry, by default what verifies it.
+    """
+    tell = progress or _silent
+    watch = watchers or _verify
+    description = load_machine(machine)
+    description.require_hbm()
+    shapes = entry_shapes(model, batch, chunk, max_context)
+    compiled: dict[str, CompiledEntry] = {}
+    for number, shape in enumerate(shapes):
+        tell(f"compiling {shape.name}", number, len(shapes))
+        module = model.build(shape, policy)
+        compiled[shape.name] = one = compile_entry(
+            module, machine, kv_block, weights, watch(shape.name)
+        )
+        # All entries add up attention in the same order, so that chunks do not change the bits.
+        kv_block = kv_block or one.report.kv_block or None
+    return _image(model, description, policy, weights, compiled, shapes), compiled
+
+
+def _verify(entry: str) -> list[AfterPass]:
+    """Whatever the entry, its module is verified after each pass."""
+    return [Watch().after_pass]
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -170,10 +210,7 @@ def entry_shapes(
     if model.config is None:
         names = [m.sym_name.data for m in model.modules if m.sym_name is not None]
         return [EntryShape(name, 1, 1, 1) for name in names]
-    most = model.config.max_positions
-    if model.config.window is not None:
-        most = min(most, model.config.window)
-    context = max_context if max_context is not None else min(most, DEFAULT_CONTEXT)
+    context = max_context if max_context is not None else min(model.most_context, DEFAULT_CONTEXT)
     rows = chunk if chunk is not None else min(DEFAULT_CHUNK, context)
     return [
         EntryShape("prefill", batch, rows, context),
@@ -190,6 +227,7 @@ def _image(
     model: Model,
     machine: Machine,
     policy: str,
+    weights: str | None,
     compiled: dict[str, CompiledEntry],
     shapes: Sequence[EntryShape],
 ) -> Image:
@@ -216,8 +254,8 @@ def _image(
     if needed > machine.hbm_bytes:
         raise TilewrightError(
             f"the model needs {needed} bytes of hbm and machine {machine.name} has "
-            f"{machine.hbm_bytes}: use fewer positions (--max-context), a smaller batch, or a "
-            "machine with more hbm"
+            f"{machine.hbm_bytes}: use fewer positions (--max-context), a smaller batch or "
+            "--chunk, or a machine with more hbm"
         )
     return Image(
         machine=machine.to_dict(),
@@ -225,9 +263,18 @@ def _image(
         entries={name: one.program for name, one in compiled.items()},
         kv_block=max(blocks, default=0),
         meta=meta,
+        model=_record(model, policy, weights),
         files=files,
         has_weights=model.has_weights,
     )
+
+
+def _record(model: Model, policy: str, weights: str | None) -> dict[str, Any]:
+    """What bounds read of a model; nothing of a graph."""
+    if model.config is None or model.parameters is None:
+        return {}
+    formats = formats_of(model.parameters, policy, weights)
+    return ModelRecord(Sizes.of(model.config), formats).to_dict()
 
 
 def _symbol(declared: GlobalOp) -> dict[str, Any]:

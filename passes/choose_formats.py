@@ -14,11 +14,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType, f32
 from xdsl.passes import ModulePass
 
-from ..backend.formats import FORMATS
+from ..backend.formats import FORMATS, format_name
 from ..dialects.lowbit import PackedType
 from ..dialects.spaces import HBM
 from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, WeightOp
-from .located import PassError
 from .policy import policy_of
 from .symbols import globals_of
 
@@ -30,11 +29,11 @@ class ChooseFormatsPass(ModulePass):
     name = "choose-formats"
 
     weights: str | None = None
-    """Format that all parameters of matmuls are stored in; by default the checkpoint's."""
+    """Format that all parameters of matmuls are stored in (`i8`, `int4-g128`, ...); by default the
+    checkpoint's."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.weights is not None and self.weights not in FORMATS:
-            raise PassError(f"weights: found {self.weights!r}, wanted one of {', '.join(FORMATS)}")
+        wanted = None if self.weights is None else format_name(self.weights)
         policy = policy_of(op)
         known = globals_of(op)
         for declared in known.values():
@@ -42,7 +41,7 @@ class ChooseFormatsPass(ModulePass):
             if not isinstance(type_, PackedType) or type_.order.data != "kn":
                 continue
             stored = type_.format.data
-            chosen = self.weights or policy.weights.get(stored, stored)
+            chosen = wanted or policy.weights.get(stored, stored)
             declared.type = PackedType(type_.get_shape(), chosen, "kn", type_.panel.data)
         for matmul in [o for o in op.walk() if isinstance(o, MatmulOp)]:
             weight = matmul.w.owner

@@ -35,6 +35,15 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 RUN = re.compile(r"^[ \t]*//[ \t]*RUN:[ \t]*(.*?)[ \t]*$", re.M)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` must be known before the folder that uses it is."""
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="tests/bench/test_golden.py: show old, new and ratio of each figure, and rewrite them",
+    )
+
+
 def run_lines(text: str) -> list[str]:
     """The RUN lines of a file, continued lines joined."""
     lines: list[str] = []

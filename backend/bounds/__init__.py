@@ -4,6 +4,7 @@ from .bound import Bound, OpBound, bound_of
 from .chain import Chain
 from .least_energy import least_energy, least_work
 from .ops import Bytes, Formats, Op, uniform_formats
+from .record import ModelRecord, Sizes
 from .step import (
     POLICIES,
     BoundError,
@@ -14,6 +15,7 @@ from .step import (
     decode_step,
     find_policy,
     prefill_step,
+    step_of,
 )
 
 __all__ = [
@@ -23,11 +25,13 @@ __all__ = [
     "Bytes",
     "Chain",
     "Formats",
+    "ModelRecord",
     "ModelSizes",
     "Op",
     "OpBound",
     "PolicySizes",
     "Ragged",
+    "Sizes",
     "Step",
     "bound_of",
     "decode_step",
@@ -35,5 +39,6 @@ __all__ = [
     "least_energy",
     "least_work",
     "prefill_step",
+    "step_of",
     "uniform_formats",
 ]

@@ -125,6 +125,13 @@ class Step:
         return count
 
 
+def step_of(phase: str, contexts: Sequence[int]) -> Step:
+    """A decode step or prompts of an empty cache, by the phase's name. Raises BoundError."""
+    if phase not in ("decode", "prefill"):
+        raise BoundError(f"phase {phase!r}: unknown; wanted decode or prefill")
+    return decode_step(contexts) if phase == "decode" else prefill_step(contexts)
+
+
 def decode_step(contexts: Sequence[int]) -> Step:
     """One new token of each sequence; `contexts` counts positions, the new one included."""
     for context in contexts:

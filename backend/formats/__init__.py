@@ -5,7 +5,7 @@ from .ggml import from_ggml_rows, to_ggml_rows
 from .packing import Packing, pack, pack_panels, unpack
 from .quantise import quantise
 from .recipes import CHANNEL_SCALE, Recipe, parse_recipe
-from .table import ELEMENTS, FORMATS, Format, FormatError, find_format
+from .table import ELEMENTS, FORMATS, Format, FormatError, find_format, format_name
 
 __all__ = [
     "CHANNEL_SCALE",
@@ -19,6 +19,7 @@ __all__ = [
     "concat",
     "dequantise",
     "find_format",
+    "format_name",
     "from_ggml_rows",
     "pack",
     "pack_panels",

@@ -17,6 +17,9 @@ of the format or stored with each block. Formats of block 1 are plain elements.
 
 {formats}
 
+Commands and passes take the other names too; case does not matter, and a dash is an underscore:
+`INT4-g128` is `i4_g128`.
+
 Extreme is the value of the largest magnitude, with its sign. `i8` keeps one float32 scale for each
 output row in a vector beside the packed bytes; the matrix unit never applies it, an epilogue does.
 The rules of GGUF types give the bytes of the `gguf` package.
@@ -126,10 +129,12 @@ def formats_page() -> str:
             _zero(row),
             f"{row.bits_per_value:g}",
             row.ggml or "-",
+            ", ".join(f"`{name}`" for name in row.aliases) or "-",
         )
         for row in FORMATS.values()
     ]
-    head = ("format", "bits", "block", "scale", "minimum", "zero", "bits a value", "GGUF type")
+    head = ("format", "bits", "block", "scale", "minimum", "zero", "bits a value", "GGUF type",
+            "other names")  # fmt: skip
     panels = Packing("q4_1", "kn", 576, 576, 512)
     panel_head = ("panel", "columns", "stored", "first byte", "bytes a block", "bytes")
     functions = [(f"`{name}({_ARGUMENTS[name]})`", _MEANINGS[name]) for name in sorted(FUNCTIONS)]

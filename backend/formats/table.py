@@ -60,6 +60,8 @@ class Format:
     """Name of the GGUF tensor type with the same values."""
     rule: str = ""
     """How the quantiser picks scale and code."""
+    aliases: tuple[str, ...] = ()
+    """Other names that users give it."""
 
     @property
     def block_header_bytes(self) -> int:
@@ -96,22 +98,27 @@ def _int4_rows() -> Iterable[Format]:
         yield Format(
             name=f"i4_g{block}", code_bits=4, signed=False, block=block, scale="f16", zero_point=8,
             rule="scale = f16(extreme / -8); code = rint(x / scale) + 8, clipped to 0..15",
+            aliases=(f"int4-g{block}",),
         )  # fmt: skip
     for block in (32, 64, 128):
         yield Format(
             name=f"i4z_g{block}", code_bits=4, signed=False, block=block, scale="f16", zero="u8",
             rule="scale = f16((max - min) / 15), the range widened to hold 0; zero = rint(-min /"
             " scale); code = rint(x / scale) + zero, both clipped to 0..15",
+            aliases=(f"int4z-g{block}",),
         )  # fmt: skip
 
 
 # fmt: off
 _ROWS = (
-    Format("f32", 32, True, 1, dense="f32", ggml="F32", rule="as it is"),
-    Format("f16", 16, True, 1, dense="f16", ggml="F16", rule="nearest even"),
-    Format("bf16", 16, True, 1, dense="bf16", ggml="BF16", rule="nearest even"),
+    Format("f32", 32, True, 1, dense="f32", ggml="F32", rule="as it is",
+           aliases=("float32", "fp32")),
+    Format("f16", 16, True, 1, dense="f16", ggml="F16", rule="nearest even",
+           aliases=("float16", "fp16")),
+    Format("bf16", 16, True, 1, dense="bf16", ggml="BF16", rule="nearest even",
+           aliases=("bfloat16",)),
     Format("i8", 8, True, 1, dense="i8", channel_scale=True,
-           rule="one scale a row = absmax / 127; code = rint(x / scale)"),
+           rule="one scale a row = absmax / 127; code = rint(x / scale)", aliases=("int8",)),
     Format("q8_0", 8, True, 32, scale="f16", ggml="Q8_0",
            rule="d = absmax / 127; code = round(x / d), halves away from zero; scale = f16(d)"),
     Format("q4_0", 4, False, 32, scale="f16", zero_point=8, ggml="Q4_0",
@@ -132,3 +139,20 @@ def find_format(name: str) -> Format:
     if name not in FORMATS:
         raise FormatError(f"format {name}: unknown; wanted one of {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def format_name(text: str) -> str:
+    """The table's name of a format that a user may spell in another way.
+
+    Case does not matter, dashes are underscores, and each row has aliases: `INT4-g128` is
+    `i4_g128`. Raises FormatError with the known names.
+    """
+    spelled = _plain(text)
+    for row in FORMATS.values():
+        if spelled in (row.name, *map(_plain, row.aliases)):
+            return row.name
+    raise FormatError(f"weights: found {text!r}, wanted one of {', '.join(FORMATS)}")
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("-", "_")

@@ -3,7 +3,7 @@
 from .container import ImageError
 from .image import Image
 from .read import read_image, tensor_span
-from .write import VERSION, rewrite_digest, write_image
+from .write import VERSION, rewrite_digest, sealed_image, write_image
 
 __all__ = [
     "VERSION",
@@ -11,6 +11,7 @@ __all__ = [
     "ImageError",
     "read_image",
     "rewrite_digest",
+    "sealed_image",
     "tensor_span",
     "write_image",
 ]

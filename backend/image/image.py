@@ -38,6 +38,9 @@ class Image:
     """Positions that attention treats at once; images equal in this and policy agree in bits."""
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON: model name, architecture config, max_context, batch, chunk, end-of-text tokens, ..."""
+    model: dict[str, Any] = field(default_factory=dict[str, Any])
+    """`ModelRecord.to_dict()`: sizes and formats that bounds read; empty where there is no model
+    but a graph or assembly."""
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Whole files carried along, such as `tokenizer.json`."""
     has_weights: bool = False
@@ -45,7 +48,7 @@ class Image:
     weights: Bytes | None = None
     """After reading: hbm bytes [hbm_base, hbm_end), mapped from the file, read-only."""
     digest: str = ""
-    """After reading: SHA-256 over tensors and tables, in hexadecimal."""
+    """After reading or sealing: SHA-256 over tensors and tables, in hexadecimal."""
 
     @property
     def tokenizer(self) -> dict[str, Any] | None:

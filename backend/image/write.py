@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from ..isa import pack_views
 from .container import ALIGNMENT, FORMAT, ImageError, Tensor, header_bytes, lay_out, read_header
 from .image import Image
 
-VERSION = 1
+VERSION = 2
 NO_DIGEST = "0" * 64
 
 AnyArray = npt.NDArray[Any]
@@ -39,13 +40,7 @@ def write_image(path: str | Path, image: Image, weights: Weights | None = None) 
             *((name, _dtype(array), array.shape) for name, array in small.items()),
         ]
     )
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "digest": NO_DIGEST,
-        "image": canonical_json(_tables(image, weights is not None)),
-        "digests": canonical_json(dict.fromkeys(sorted(tensors), NO_DIGEST)),
-    }
+    metadata = _metadata(image, weights is not None, tensors)
     header = header_bytes(metadata, tensors)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -70,6 +65,15 @@ def write_image(path: str | Path, image: Image, weights: Weights | None = None) 
     finally:
         partial.unlink(missing_ok=True)
     return digest
+
+
+def sealed_image(image: Image) -> Image:
+    """The image that reading it back would give, had it been written without weights."""
+    small = _small_tensors(image)
+    tensors = lay_out((name, _dtype(array), array.shape) for name, array in small.items())
+    metadata = _metadata(image, False, tensors)
+    digests = {name: hashlib.sha256(_stored(array)).hexdigest() for name, array in small.items()}
+    return replace(image, has_weights=False, digest=seal(metadata, tensors, digests))
 
 
 def rewrite_digest(path: str | Path) -> str:
@@ -120,6 +124,17 @@ def whole_digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> 
     return hashlib.sha256(canonical_json([rest, sorted(shapes)]).encode()).hexdigest()
 
 
+def _metadata(image: Image, has_weights: bool, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """The header's texts, all digests still to come."""
+    return {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "digest": NO_DIGEST,
+        "image": canonical_json(_tables(image, has_weights)),
+        "digests": canonical_json(dict.fromkeys(sorted(tensors), NO_DIGEST)),
+    }
+
+
 def _tables(image: Image, has_weights: bool) -> dict[str, Any]:
     return {
         "machine": image.machine,
@@ -127,6 +142,7 @@ def _tables(image: Image, has_weights: bool) -> dict[str, Any]:
         "opcodes": image.opcodes,
         "kv_block": image.kv_block,
         "meta": image.meta,
+        "model": image.model,
         "files": sorted(image.files),
         "has_weights": has_weights,
         "entries": {name: program.tables() for name, program in image.entries.items()},
@@ -158,6 +174,12 @@ def _small_tensors(image: Image) -> dict[str, AnyArray]:
     return words | views | constants | files
 
 
+def _stored(array: AnyArray) -> bytes:
+    """As the file holds it."""
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(little).tobytes()
+
+
 def _dtype(array: AnyArray) -> str:
     return {"uint64": "U64", "float32": "F32", "uint8": "U8"}[array.dtype.name]
 
@@ -167,8 +189,7 @@ def _write_small(
 ) -> dict[str, str]:
     digests = dict[str, str]()
     for name, array in small.items():
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        data = np.ascontiguousarray(little).tobytes()
+        data = _stored(array)
         file.seek(start + tensors[name].start)
         file.write(data)
         digests[name] = hashlib.sha256(data).hexdigest()

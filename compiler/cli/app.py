@@ -7,7 +7,19 @@ from typing import Any
 import typer
 
 from ...backend.errors import TilewrightError
-from . import assembly, bounds, inspect, machines, models, prepare, showcase, text, timing, trace
+from . import (
+    assembly,
+    bounds,
+    compare,
+    inspect,
+    machines,
+    models,
+    prepare,
+    showcase,
+    text,
+    timing,
+    trace,
+)
 from .output import USER_ERROR
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -17,6 +29,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("generate", text.generate),
     ("inspect", inspect.inspect),
     ("time", timing.time_command),
+    ("compare", compare.compare_command),
     ("trace", trace.trace_command),
     ("bound", bounds.bound),
     ("opt", assembly.opt),

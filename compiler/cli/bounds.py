@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...backend.errors import TilewrightError
-from .options import BatchSize, Json, MachineName
+from .options import Contexts, Json, MachineName, Phase, Policy, Sequences, Weights
 from .output import bytes_text, note, print_columns, print_json
+from .phases import DEFAULT_CONTEXT, check_phase, contexts_of
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
     from ...backend.bounds import Bound, Step
     from ...backend.machine import Machine
-
-PHASES = ("decode", "prefill")
-NAMES = {"int8": "i8", "int4": "i4"}
-"""Other words for the formats of the table: int8, int4-g128."""
 
 
 def bound(
@@ -24,27 +20,11 @@ def bound(
         str, typer.Argument(help="A .gguf file, a Hugging Face directory, or a config.json alone.")
     ],
     machine: MachineName = "tw-1",
-    phase: Annotated[
-        str, typer.Option(help="decode: one new token a sequence. prefill: prompts of --context.")
-    ] = "decode",
-    context: Annotated[
-        str,
-        typer.Option(
-            help="decode: positions with the new one; prefill: tokens of a prompt. One number, or "
-            "one for each sequence: 1024,80,300."
-        ),
-    ] = "1024",
-    batch: BatchSize = 1,
-    policy: Annotated[
-        str, typer.Option(help="Arithmetic: exact (float32 activations) or bf16.")
-    ] = "bf16",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Format that matmul weights are quantised to (bf16, int8, int4-g128, q4_0, ...); "
-            "by default they stay as the checkpoint has them."
-        ),
-    ] = None,
+    phase: Phase = "decode",
+    context: Contexts = None,
+    batch: Sequences = None,
+    policy: Policy = "bf16",
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Bounds of a step: bytes, multiply-adds, vector work and dependencies, by op and in total.
@@ -58,16 +38,18 @@ def bound(
       tilewright bound model.gguf --phase prefill --context 512 --policy exact
       tilewright bound config.json --machine tpu-v5e --batch 8 --weights int4-g128 --json
     """
-    from ...backend.bounds import least_energy
+    from ...backend.bounds import least_energy, step_of
     from ...backend.machine import load_machine
     from ...backend.timing.energy import area_of
     from ..bound import bound_model
     from ..frontend import load_model
 
     description = load_machine(machine)
-    step = step_of(phase, context, batch)
+    check_phase(phase)
     opened = load_model(model)
-    found = bound_model(opened, step, description, policy, weight_format(weights))
+    contexts = contexts_of(context, batch, min(DEFAULT_CONTEXT, opened.most_context))
+    step = step_of(phase, contexts)
+    found = bound_model(opened, step, description, policy, weights)
     energy = least_energy(description, found.bound)
     if as_json:
         print_json(
@@ -106,38 +88,6 @@ def bound(
             f"{name} {joules / (energy.total or 1):.0%}" for name, joules in vars(energy).items()
         )
     )
-
-
-def step_of(phase: str, context: str, batch: int) -> Step:
-    """The step that the options describe. Raises TilewrightError."""
-    from ...backend.bounds import decode_step, prefill_step
-
-    if phase not in PHASES:
-        raise TilewrightError(f"--phase '{phase}' is unknown; choose: {' or '.join(PHASES)}")
-    try:
-        numbers = [int(item) for item in context.split(",")]
-    except ValueError:
-        raise TilewrightError(
-            f"--context '{context}': write one number, or one for each sequence as 1024,80,300"
-        ) from None
-    if len(numbers) == 1:
-        numbers *= batch
-    elif batch not in (1, len(numbers)):
-        raise TilewrightError(
-            f"--context has {len(numbers)} numbers and --batch is {batch}: leave --batch away"
-        )
-    return decode_step(numbers) if phase == "decode" else prefill_step(numbers)
-
-
-def weight_format(name: str | None) -> str | None:
-    """A format's name in the table, for `int8` and `int4-g128` too."""
-    if name is None:
-        return None
-    text = name.replace("-", "_")
-    for word, short in NAMES.items():
-        if text == word or text.startswith(f"{word}_"):
-            return short + text[len(word) :]
-    return text
 
 
 def print_bound(found: Bound, step: Step, machine: Machine) -> None:

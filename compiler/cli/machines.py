@@ -18,7 +18,7 @@ def machines(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the machine descriptions that come along, or print one.
+    """List the machine descriptions that come along, or print one and its area.
 
     \b
     Examples:
@@ -27,14 +27,18 @@ def machines(
       tilewright machines my-machine.toml --json
     """
     from ...backend.machine import load_machine, machine_names
+    from ...backend.timing.energy import area_of
 
     if machine:
         description = load_machine(machine)
         numbers = description.to_dict() | {"digest": description.digest()}
+        area = {**vars(area_of(description)), "total": area_of(description).total}
         if as_json:
-            print_json(numbers)
+            print_json(numbers | {"area_mm2": area})
         else:
-            print_columns([(key, str(value)) for key, value in numbers.items()], indent="")
+            rows = [(key, str(value)) for key, value in numbers.items()]
+            rows += [(f"area_{name}", f"{square:.4g} mm2") for name, square in area.items()]
+            print_columns(rows, indent="")
             for warning in description.warnings():
                 note(f"warning: {warning}")
         return

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from ...backend.errors import TilewrightError
-from .options import BatchSize, Checks, Chunk, Engine, Json, MachineName, MaxContext, Order, Policy
+from .options import (
+    BatchSize,
+    Checks,
+    Chunk,
+    Engine,
+    Json,
+    MachineName,
+    MaxContext,
+    Order,
+    Policy,
+    Weights,
+)
 from .output import bytes_text, note, print_columns, print_json, progress_bar
 
 
@@ -31,13 +42,7 @@ def compile_command(
             help="Positions that attention treats at once, a power of two; the fastest by default."
         ),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Format to quantise matmul weights to (q8_0, q4_0, i4_g64, i8, ...); by default "
-            "they stay as the checkpoint has them."
-        ),
-    ] = None,
+    weights: Weights = None,
     check_each_pass: Annotated[
         bool, typer.Option(help="Run the program before and after each pass and compare.")
     ] = False,

@@ -8,15 +8,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for another progr
 MachineName = Annotated[
     str, typer.Option(help="Name of a machine (`tilewright machines`) or a .toml file.")
 ]
-Phase = Annotated[
-    str, typer.Option(help="decode: one new token. prefill: a prompt of --context tokens.")
-]
-Context = Annotated[
-    int | None,
-    typer.Option(
-        help="decode: positions with the new one; prefill: tokens. All that fit by default.", min=1
-    ),
-]
 MaxContext = Annotated[
     int | None,
     typer.Option(
@@ -41,4 +32,49 @@ Order = Annotated[
 ]
 Checks = Annotated[
     bool, typer.Option("--checks/--no-checks", help="The emulator's run-time checks.")
+]
+Phase = Annotated[
+    str,
+    typer.Option(help="decode: one new token of each sequence. prefill: prompts of --context."),
+]
+Contexts = Annotated[
+    str | None,
+    typer.Option(
+        help="decode: positions with the new one; prefill: tokens of a prompt. One number, or one "
+        "for each sequence: 1024,80,300. 1024 by default, or what the model or image has."
+    ),
+]
+Sequences = Annotated[
+    int | None, typer.Option(help="Sequences of a step: 1, or as many as --context names.", min=1)
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Format that matmul weights are quantised to (bf16, int8, int4-g128, q4_0, ...); by "
+        "default they stay as the checkpoint has them."
+    ),
+]
+ModelOrImage = Annotated[
+    str,
+    typer.Argument(
+        help="An image, or a .gguf file, a Hugging Face directory or a config.json alone, "
+        "whose programs are compiled in memory. Weights are not needed."
+    ),
+]
+TimedMachine = Annotated[
+    str | None,
+    typer.Option("--machine", help="Name of a machine or a .toml file; an image's own, else tw-1."),
+]
+TimedPolicy = Annotated[
+    str | None,
+    typer.Option("--policy", help="Arithmetic: exact or bf16; an image's own, else bf16."),
+]
+TimedChunk = Annotated[
+    int | None,
+    typer.Option(
+        "--chunk",
+        help="Tokens of one sequence in one launch of prefill; an image's own, else the longest "
+        "prompt.",
+        min=1,
+    ),
 ]

@@ -9,8 +9,18 @@ from typing import Annotated
 import typer
 
 from ...backend.errors import TilewrightError
-from .options import Context, Phase
+from .options import (
+    Contexts,
+    ModelOrImage,
+    Phase,
+    Sequences,
+    TimedChunk,
+    TimedMachine,
+    TimedPolicy,
+    Weights,
+)
 from .output import bytes_text
+from .timing import image_and_contexts
 
 MOST_EVENTS = 500_000
 """Some 30 MB: what a browser opens at once."""
@@ -18,12 +28,17 @@ VIEWER = "https://ui.perfetto.dev"
 
 
 def trace_command(
-    image: Annotated[str, typer.Argument(help="An image; it needs no weights.")],
+    model: ModelOrImage,
     output: Annotated[Path, typer.Option("--output", "-o", help="The trace to write.")] = Path(
         "step.pftrace"
     ),
+    machine: TimedMachine = None,
     phase: Phase = "decode",
-    context: Context = None,
+    context: Contexts = None,
+    batch: Sequences = None,
+    policy: TimedPolicy = None,
+    weights: Weights = None,
+    chunk: TimedChunk = None,
     layers: Annotated[
         str | None,
         typer.Option(
@@ -46,21 +61,20 @@ def trace_command(
       tilewright trace model.tw -o layers.pftrace --layers 0:2
       tilewright trace model.tw -o prompt.pftrace --phase prefill --context 512
     """
-    from ...backend.image import read_image
     from ...backend.machine import Machine
     from ...runtime.timing.steps import time_step
     from ...runtime.timing.trace import trace_step
     from ...runtime.timing.trace_file import write_trace
     from .engine import prepare_timing
-    from .timing import check_phase
 
-    check_phase(phase)
     wanted = None if layers is None else layer_range(layers)
-    found = read_image(image)
-    machine = Machine.from_dict(found.machine)
+    image, contexts = image_and_contexts(
+        model, machine, phase, context, batch, policy, weights, chunk
+    )
+    description = Machine.from_dict(image.machine)
     prepare_timing()
-    step = time_step(found, machine, phase, context)
-    trace = trace_step(found, machine, step, wanted, most_events)
+    step = time_step(image, description, phase, contexts)
+    trace = trace_step(image, description, step, wanted, most_events)
     with output.open("wb") as file:
         write_trace(trace, file)
     print(

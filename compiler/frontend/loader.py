@@ -54,6 +54,13 @@ class Model:
         return self.checkpoint.kind != "config"
 
     @property
+    def most_context(self) -> int:
+        """Positions that a sequence may have: what the model was made for, or its window."""
+        if self.config is None:
+            return 1
+        return min(self.config.max_positions, self.config.window or self.config.max_positions)
+
+    @property
     def weights(self) -> WeightStore:
         """What recipes of the modules read from."""
         return WeightStore.of(self.checkpoint)

@@ -52,6 +52,11 @@ class Charge:
     op: str
 
 
+def is_idle(cause: str) -> bool:
+    """Whether an engine that is charged with it waits for another one, or has nothing left."""
+    return cause == "done" or cause.startswith(("wait ", "room "))
+
+
 @dataclass(frozen=True)
 class TimingResult:
     """One launch. Times in picoseconds."""

@@ -28,17 +28,24 @@ from long_runs import announce, fuzzed
 from models import Tiny, write_gguf, write_huggingface
 
 from tilewright.backend.asm import assemble, disassemble
+from tilewright.backend.bounds import ModelRecord, bound_of, decode_step
+from tilewright.backend.errors import TilewrightError
 from tilewright.backend.image import Image, read_image, rewrite_digest
 from tilewright.backend.image.container import header_bytes, read_header
-from tilewright.backend.machine import load_machine
+from tilewright.backend.json_text import parse_json
+from tilewright.backend.machine import Machine, load_machine
 from tilewright.compiler import compile_model, opt
 from tilewright.compiler.frontend.builder import EntryShape
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.runtime import Session
+from tilewright.runtime.timing.compare import compare
+from tilewright.runtime.timing.report import StepReport, report_of
+from tilewright.runtime.timing.steps import time_step
 from tilewright.runtime.tokenizer import Tokenizer
 
 TINY = Tiny(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, ffn=16, vocab=300)
 SMALL = Tiny(layers=1, width=16, heads=2, kv_heads=1, head_dim=8, ffn=16, vocab=20)
+TW_SMALL = load_machine("tw-small")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -108,6 +115,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = write_huggingface(root / "model", SMALL, "F32", tokenizer=False)
     compile_model(model, machine="tw-small", max_context=8, chunk=2, output=root / "m.tw")
     return root / "m.tw"
+
+
+@pytest.fixture(scope="module")
+def report(image: Path) -> str:
+    """What `tilewright time --json` prints of it."""
+    opened = read_image(image)
+    step = time_step(opened, Machine.from_dict(opened.machine), "decode")
+    return json.dumps(report_of(opened, step).to_dict())
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +197,9 @@ def use_image(path: Path) -> None:
         disassemble(program, opened.opcodes)
     if opened.tokenizer is not None:
         Tokenizer(opened.tokenizer)
+    if opened.model:
+        record = ModelRecord.from_dict(opened.model)
+        bound_of(record.sizes, decode_step([8]), TW_SMALL, "exact", record.formats)
     Session(opened, engine="reference").check([[0]])
 
 
@@ -204,6 +222,22 @@ def test_an_image_whose_digests_fit_its_damage(seed: int, image: Path, folder: P
         data = damaged_bytes(data, seed // 3)[: len(data)].ljust(len(data), b"\0")
     path.write_bytes(header_bytes(metadata, header.tensors) + data)
     tried(lambda: (rewrite_digest(path), use_image(path)))
+
+
+@fuzzed(150)
+@given(seed=SEEDS)
+def test_a_report_of_a_step(seed: int, report: str) -> None:
+    text = damaged_json(report, seed)
+
+    def read() -> None:
+        try:
+            values = parse_json(text)
+        except ValueError as error:
+            raise TilewrightError(str(error)) from None
+        found = StepReport.from_dict(values)
+        compare(found, found).to_dict()
+
+    tried(read)
 
 
 @fuzzed(60)

@@ -1,5 +1,6 @@
 // RUN: tilewright-opt %s -p choose-formats --split-input-file | filecheck %s
 // RUN: tilewright-opt %s -p 'choose-formats{weights=i8}' --split-input-file | filecheck %s --check-prefix ASKED
+// RUN: tilewright-opt %s -p 'choose-formats{weights="INT8"}' --split-input-file | filecheck %s --check-prefix ASKED
 // The numeric policy decides which formats change.
 
 // bf16: dense float32 panels become bf16; packed formats, rows of the embedding and vectors stay.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tilewright.backend.bounds import step_of
 from tilewright.compiler.bound import bound_model
 from tilewright.compiler.cli import main
-from tilewright.compiler.cli.bounds import step_of, weight_format
 from tilewright.compiler.frontend import load_model
 
 ROOT = Path(__file__).parents[3]
@@ -76,25 +76,25 @@ def test_a_checkpoint_keeps_its_formats() -> None:
     model = load_model(ROOT / "samples" / "tiny-shakespeare")
     from tilewright.backend.machine import load_machine
 
-    found = bound_model(model, step_of("prefill", "8", 1), load_machine("tw-small"), "bf16")
+    found = bound_model(model, step_of("prefill", [8]), load_machine("tw-small"), "bf16")
     assert set(found.formats.values()) == {"bf16"}
 
 
-def test_formats_have_two_spellings() -> None:
-    names = ("int8", "int4-g128", "int4", "bf16", "i4z_g64", "q4_0", None)
-    wanted = ["i8", "i4_g128", "i4", "bf16", "i4z_g64", "q4_0", None]
-    assert [weight_format(name) for name in names] == wanted
+def test_without_a_context_the_model_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bound", str(ROOT / "samples" / "tiny-shakespeare"), "--batch", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sequences"] == [[255, 1]] * 2
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--phase", "train"), "--phase 'train' is unknown; choose: decode or prefill"),
-        (("--context", "a"), "--context 'a': write one number, or one for each sequence as"),
+        (("--context", "a"), "--context 'a': write one number above 0, or one for each"),
+        (("--context", "8,0"), "--context '8,0': write one number above 0"),
         (("--context", "1,2", "--batch", "3"), "--context has 2 numbers and --batch is 3"),
         (("--context", "9000"), "a context of 9000 positions exceeds the 4096 that the model has"),
         (("--policy", "f8"), "policy 'f8': unknown; wanted one of exact, bf16"),
-        (("--weights", "int3"), "format int3: unknown; wanted one of f32"),
+        (("--weights", "int3"), "weights: found 'int3', wanted one of f32"),
         (("--machine", "tw-9"), "tw-9: no such machine"),
     ],
 )

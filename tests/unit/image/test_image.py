@@ -16,6 +16,7 @@ from tilewright.backend.image import (
     ImageError,
     read_image,
     rewrite_digest,
+    sealed_image,
     tensor_span,
     write_image,
 )
@@ -189,6 +190,15 @@ def test_a_changed_weight_with_a_new_digest_is_an_image_again(path: Path) -> Non
     assert read.region_bytes("w0")[7] == contents()["w0"][7] ^ 1
 
 
+def test_a_sealed_image_has_the_digest_of_its_file(tmp_path: Path) -> None:
+    sealed = sealed_image(an_image())
+    assert sealed.digest == write_image(tmp_path / "toy.tw", an_image())
+    assert sealed.digest == read_image(tmp_path / "toy.tw").digest
+    assert not sealed.has_weights
+    other = sealed_image(replace(an_image(), model={"sizes": {}}))
+    assert other.digest != sealed.digest
+
+
 def test_without_check_only_the_tables_are_verified(path: Path) -> None:
     flip(path, tensor_span(path, "hbm/w0")[0])
     assert read_image(path, check=False).has_weights
@@ -236,8 +246,8 @@ def rewrite_header(path: Path, old: bytes, new: bytes) -> None:
 
 
 def test_another_version(path: Path) -> None:
-    rewrite_header(path, b'"version":"1"', b'"version":"2"')
-    with pytest.raises(ImageError, match="image version 2, this tilewright reads 1"):
+    rewrite_header(path, b'"version":"2"', b'"version":"1"')
+    with pytest.raises(ImageError, match="image version 1, this tilewright reads 2"):
         read_image(path)
 
 
@@ -255,6 +265,7 @@ def test_another_version(path: Path) -> None:
             "not those of an image: policy is missing, wanted a text",
         ),
         (rb"\"has_weights\":true", rb"\"has_weights\":1234", "has_weights is 1234, wanted a bool"),
+        (rb"\"model\":{}", rb"\"model\":[]", r"model is \[\], wanted an object"),
         (rb"\"role\":\"weight\"", rb"\"role\":1234567890", "role is 1234567890, wanted a text"),
         (rb"\"halt\":", rb"\"hald\":", "opcodes of .*hald.*, wanted .*halt"),
     ],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tilewright.backend.formats import FormatError
 from tilewright.passes.located import PassError
 
 from .models import TO_TILE, apply, model_module, parse
@@ -118,7 +119,7 @@ def test_an_unknown_policy_is_named() -> None:
 
 
 def test_an_unknown_format_is_named() -> None:
-    with pytest.raises(PassError, match=r"weights: found 'q9', wanted one of f32, "):
+    with pytest.raises(FormatError, match=r"weights: found 'q9', wanted one of f32, "):
         apply(model_module(), "choose-formats", weights="q9")
 
 

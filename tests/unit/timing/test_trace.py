@@ -45,7 +45,7 @@ def stepped(image: Path, phase: str) -> tuple[Image, Machine, TimedStep]:
     """A decode, or a prompt of two launches."""
     found = read_image(image)
     machine = Machine.from_dict(found.machine)
-    return found, machine, time_step(found, machine, phase, 24)
+    return found, machine, time_step(found, machine, phase, [24])
 
 
 @pytest.fixture(scope="module", params=STEPS)
