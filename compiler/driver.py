@@ -22,6 +22,7 @@ from ..backend.machine import Machine, load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
+from ..passes.tile.search import DoesNotFitError
 from .bound import formats_of
 from .frontend.builder import EntryShape
 from .frontend.loader import Model, load_model
@@ -182,15 +183,23 @@ def compile_programs(
     description = load_machine(machine)
     description.require_hbm()
     shapes = entry_shapes(model, batch, chunk, max_context)
-    compiled: dict[str, CompiledEntry] = {}
-    for number, shape in enumerate(shapes):
-        tell(f"compiling {shape.name}", number, len(shapes))
-        module = model.build(shape, policy)
-        compiled[shape.name] = one = compile_entry(
-            module, machine, kv_block, weights, watch(shape.name)
-        )
-        # All entries add up attention in the same order, so that chunks do not change the bits.
-        kv_block = kv_block or one.report.kv_block or None
+
+    def compiled_in(order: Sequence[EntryShape]) -> dict[str, CompiledEntry]:
+        """All entries add up attention as the first does, so that chunks do not change the bits."""
+        found: dict[str, CompiledEntry] = {}
+        block = kv_block
+        for number, shape in enumerate(order):
+            tell(f"compiling {shape.name}", number, len(order))
+            module = model.build(shape, policy)
+            one = compile_entry(module, machine, block, weights, watch(shape.name))
+            found[shape.name] = one
+            block = block or one.report.kv_block or None
+        return {shape.name: found[shape.name] for shape in shapes}
+
+    try:  # The entry with fewest rows waits for memory most, so it chooses.
+        compiled = compiled_in(sorted(shapes, key=lambda shape: shape.rows))
+    except DoesNotFitError:
+        compiled = compiled_in(shapes)
     return _image(model, description, policy, weights, compiled, shapes), compiled
 
 

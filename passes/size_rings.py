@@ -65,6 +65,20 @@ class _Sizes:
         for channel in sorted(self.channels, key=order):
             self.spaces[ring_space(channel)].grow(channel, 2 * channel.slots.data)
 
+    def accumulate(self, machine: Machine) -> None:
+        """Rings of accumulators, small ones first: as many products as are made during a fill."""
+        least = -(-machine.array_rows // machine.weight_rows)
+        wanted = SPARE_SLOTS + -(-machine.matrix_fill // least)
+
+        def slot_bytes(channel: ChannelOp) -> int:
+            assert channel.slot_bytes is not None
+            return channel.slot_bytes.data
+
+        for channel in sorted(self.channels, key=slot_bytes):
+            while ring_space(channel) == "acc" and channel.slots.data < wanted:
+                if not self.spaces["acc"].grow(channel, channel.slots.data + 1):
+                    break
+
     def prefetch(self, weight_ring_bytes: int) -> None:
         """Rings of the first load queue, which carries packed weights, up to a number of bytes."""
         rings = [c for c in self.channels if c.channel_name in ("weights", "kv")]
@@ -106,4 +120,5 @@ class SizeRingsPass(ModulePass):
             used = place(lives, machine.alignment)[1]
             sizes.spaces[space] = _Space(capacity - used)
         sizes.double()
+        sizes.accumulate(machine)
         sizes.prefetch(self.weight_ring_bytes or 8 * latency_bytes(machine))

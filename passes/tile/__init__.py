@@ -46,7 +46,7 @@ class TilePass(ModulePass):
     kv_block: int | None = None
     """Positions that attention treats at once, a power of two; it decides the bits of the result.
     By default the fastest that fits."""
-    most_kv_block: int = 1 << 8
+    most_kv_block: int = 1 << 10
     """The largest KV block to try."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

@@ -22,7 +22,7 @@ from .tiles import Tile
 MASKED = -1.0e30
 """A finite floor: -inf minus -inf is not a number."""
 SMALLEST = 1.0e-30
-"""Keeps the reciprocal of an empty row's sum finite."""
+"""Keeps the reciprocal of an empty row's sum finite; a sum that is not empty is 1 or more."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,6 @@ def _block(
     seen = tile.Band(None, limit, 1, 0, MASKED)
     e.vec("id", s, kernel.scale, reduce=("max", low), rows=m, cols=valid, band=seen)
     e.vec("neg", low, op=("min", state.n), to=new, rows=m)
-    e.vec("exp", state.n, -1.0, new, to=decay, rows=m)
     e.vec(
         "exp",
         s,
@@ -192,6 +191,7 @@ def _block(
         cols=valid,
         band=tile.Band(None, limit, 1, 0, 0.0),
     )
+    e.vec("exp", state.n, -1.0, new, to=decay, rows=m)
     e.vec("id", state.total, decay, added, to=state.total, rows=m)
     e.vec("id", new, to=state.n, rows=m)
 
@@ -294,8 +294,7 @@ def _finish(
     of heads."""
     lines = _lines(kernel, size)
     columns = lines[1] * kernel.head
-    e.vec("id", state.total, op=("max", SMALLEST), to=state.total, rows=rows.count)
-    e.vec("reciprocal", state.total, to=state.total, rows=rows.count)
+    e.vec("reciprocal", state.total, 1.0, SMALLEST, to=state.total, rows=rows.count)
     if room is not None:
         to = e.part(room, [rows.first, e.times(task, lines[1]), 0], [*lines, kernel.head])
         e.vec("id", state.o, state.total, to=to, rows=rows.count)

@@ -15,7 +15,7 @@ from .activations import ACTIVATIONS
 from .emitter import Emitter, Index
 from .norm import Norm, emit_norm
 from .residency import Home, Rooms
-from .tiles import Tile
+from .tiles import Tile, narrow_depth
 
 
 @dataclass(frozen=True)
@@ -166,26 +166,27 @@ def _panel(
     """One panel of the result: `columns` of them, beginning at panel times the panel width."""
     packing, size, count = kernel.packing, block.size, block.count
     sums = e.sums((size.rows, columns), "sums", "sums")
-    deep = size.depth * packing.spec.block
     last = packing.panels - 1
     stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
-    with e.loop(-(-packing.blocks // size.depth), "k") as k:
+    depth = narrow_depth(packing.blocks, size.depth, packing.panel, stride)
+    deep = depth * packing.spec.block
+    with e.loop(packing.blocks // depth, "k") as k:
         element = TileType.of(kernel.packed, deep, stride)
         slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
         slot.result.name_hint = "w"
         leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
         e.load(
             kernel.weight,
-            [*leading, panel, e.times(k, size.depth)],
-            [size.depth],
+            [*leading, panel, e.times(k, depth)],
+            [depth],
             slot.result,
         )
         start = e.times(k, deep)
         part = e.part(operand, [0, start], [size.rows, deep])
-        depth = None
+        clipped = None
         if packing.k % packing.spec.block:
-            depth = e.least(deep, e.minus(packing.k, start))
-        e.matmul(part, slot.result, sums, count, depth=depth)
+            clipped = e.least(deep, e.minus(packing.k, start))
+        e.matmul(part, slot.result, sums, count, depth=clipped)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
     where = e.times(panel, step)

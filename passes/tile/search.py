@@ -131,12 +131,20 @@ def _candidates(options: Sequence[Sequence[_Option]]) -> Iterator[Sequence[_Opti
 def _limited(
     kernels: Sequence[Sequence[_Option]], axis: int
 ) -> Iterator[Sequence[Sequence[_Option]]]:
-    """For each size that slots of this axis have: the options up to it, if each kernel has one."""
+    """For each size that slots of this axis have: every kernel's options up to it.
+
+    A kernel whose slots are all larger keeps those with the smallest.
+    """
     for limit in sorted({o.slots[axis] for kernel in kernels for o in kernel}, reverse=True):
-        within = [[o for o in kernel if o.slots[axis] <= limit] for kernel in kernels]
-        if not all(within):
-            return
-        yield within
+        yield [_up_to(kernel, axis, limit) for kernel in kernels]
+
+
+def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option]:
+    within = [o for o in kernel if o.slots[axis] <= limit]
+    if within:
+        return within
+    least = min(o.slots[axis] for o in kernel)
+    return [o for o in kernel if o.slots[axis] == least]
 
 
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:

@@ -19,10 +19,12 @@ from ...backend.timing import (
     transfer_ps,
     vector_cycles,
 )
-from .tiles import Tile
+from .tiles import Tile, narrow_depth
 
 FLOAT = 4
 """Bytes of a float32."""
+SCALARS = 3
+"""Scalar instructions of the matrix unit for each product, which has an offset in every operand."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ class LinearShape:
                 if blocks % depth == 0:
                     yield Tile(rows, depth)
 
+    def _cuts(self, tile: Tile) -> list[tuple[int, int, int, int]]:
+        """Weight tiles: how many, their columns, blocks of K, and bytes; those of the last panel
+        apart, if it is narrower."""
+        whole, last = divmod(self.n, self.panel)
+        found = [(whole * self.blocks // tile.depth, self.panel, tile.depth)] if whole else []
+        if last:
+            width = min(ceil_div(last, 16) * 16, self.panel)
+            depth = narrow_depth(self.blocks, tile.depth, self.panel, width)
+            found.append((self.blocks // depth, width, depth))
+        each = self.block_bytes / self.panel
+        return [(n, columns, deep, int(deep * columns * each)) for n, columns, deep in found]
+
     def footprint(self, tile: Tile) -> Footprint:
         """Slots for a tile of rows and blocks of K."""
         rows = tile.rows
@@ -133,20 +147,25 @@ class LinearShape:
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """The busiest engine's time: rows resident, weights streamed once a row block."""
         row_blocks = ceil_div(self.most_rows, tile.rows)
-        panels = ceil_div(self.n, self.panel)
-        tiles = panels * ceil_div(self.blocks, tile.depth)
         even = min(tile.rows, self.most_rows)
-        deep = tile.depth * self.block
-        matrix = tiles * matmul_cycles(machine, even, self.panel, deep, self.phases)
+        cuts = self._cuts(tile)
+        matrix = sum(
+            count
+            * (
+                matmul_cycles(machine, even, columns, deep * self.block, self.phases)
+                + SCALARS * machine.scalar_cycles
+            )
+            for count, columns, deep, _ in cuts
+        )
+        panels = ceil_div(self.n, self.panel)
         vector = panels * self.vector_steps * vector_cycles(machine, even, self.out_columns)
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
         columns = self.k * self.loaded + self.n * self.stored
-        slot = tile.depth * self.block_bytes
-        moved = tiles * slot + even * columns * FLOAT
+        moved = sum(count * nbytes for count, _, _, nbytes in cuts) + even * columns * FLOAT
         busiest = max(
             cycles_to_ps(machine, max(matrix, vector)),
-            queue_ps(machine, slot, tiles),
+            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in cuts),
             transfer_ps(machine, moved),
         )
         fill = cycles_to_ps(machine, machine.matrix_fill)

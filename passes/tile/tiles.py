@@ -15,3 +15,11 @@ class Tile:
     """KV heads that attention treats at once."""
     skew: int = 0
     """Trips by which attention makes its scores ahead."""
+
+
+def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:
+    """Blocks of K in a weight tile of a panel of `columns`: as many as fill the slot of a full one.
+
+    An even cut of all `blocks`, so that no tile is short.
+    """
+    return max(d for d in range(1, blocks + 1) if blocks % d == 0 and d * columns <= depth * panel)
