@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..machine import Machine
+from ..timing import ceil_div
 from ..timing.energy import Energy, Work, energy_of
 from .bound import Bound
 from .ops import Op
@@ -12,22 +13,27 @@ ACCUMULATOR_BYTES = 4
 
 
 def least_work(machine: Machine, bound: Bound) -> Work:
-    """Least counts: a byte of hbm enters and leaves scratchpad once, so does a sum its accumulator.
+    """Least counts: what comes from hbm enters and leaves the scratchpad once.
 
-    Without main memory the bytes only leave the scratchpad. Sums are those of matmuls; scores and
-    their outputs may stay between the units.
+    Not so tokens and indices, which name rows of main memory, and what goes to hbm, which may
+    come out of accumulators. Without main memory each byte enters or leaves the scratchpad once.
+    Sums are those of matmuls: read and written for each sub-tile along K and each phase, and read
+    once more. Scores and their outputs may stay between the units.
     """
     moved = bound.bytes.total
+    inward = moved - bound.bytes.written - sum(one.op.index_bytes for one in bound.ops)
     classes = {4: 0, 8: 0, 16: 0}
-    sums = 0
+    touched = 0
     for op in (one.op for one in bound.ops):
         for bits, count in _macs(op):
             classes[bits] += count
-        sums += sum(p.m * p.n * p.repeats for p in op.products)
+        for p in op.products:
+            additions = ceil_div(p.k, machine.array_rows) * p.phases
+            touched += p.m * p.n * p.repeats * (ONCE_IN_ONCE_OUT * additions + 1)
     return Work(
         hbm_bytes=moved if machine.has_hbm else 0,
-        spm_bytes=ONCE_IN_ONCE_OUT * moved if machine.has_hbm else moved,
-        acc_bytes=ONCE_IN_ONCE_OUT * ACCUMULATOR_BYTES * sums,
+        spm_bytes=ONCE_IN_ONCE_OUT * inward if machine.has_hbm else moved,
+        acc_bytes=ACCUMULATOR_BYTES * touched,
         macs4=classes[4],
         macs8=classes[8],
         macs16=classes[16],

@@ -102,6 +102,8 @@ class Op:
     scores: Scores | None = None
     lane_work: int = 0
     """Elements times the least number of passes over them by the vector unit."""
+    index_bytes: int = 0
+    """Of the bytes, tokens and indices: what needs no place on chip."""
 
     @property
     def macs(self) -> int:
@@ -140,7 +142,8 @@ class _Writer:
         c, rows = self.config, self.step.rows
         spec = find_format(self.formats["token_embd"])
         row = -(-c.width // spec.block) * spec.block_bytes
-        return Op("token_embd", Bytes(rows=rows * (row + INDEX)), lane_work=rows * c.width)
+        nbytes = Bytes(rows=rows * (row + INDEX))
+        return Op("token_embd", nbytes, lane_work=rows * c.width, index_bytes=rows * INDEX)
 
     def norm(self, name: str) -> Op:
         """One pass scales the rows; squares are summed while the rows are made."""
@@ -172,7 +175,7 @@ class _Writer:
             product = Product(m, k, n, passes, mac_class("bf16", format_), repeats)
             work = repeats * m * sum(self._lane_work(s) for s in group)
             label = name if len(groups) == 1 else "+".join(group)
-            ops.append(Op(label, nbytes, (product,), lane_work=work))
+            ops.append(Op(label, nbytes, (product,), lane_work=work, index_bytes=indices))
         return ops
 
     def heads(self) -> Op:

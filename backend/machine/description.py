@@ -91,11 +91,12 @@ class Machine:
     energy_acc_fj: int
     """Femtojoules a byte read from or written to the accumulators."""
     energy_mac4_fj: int
-    """Femtojoules a multiply-add of one phase where an operand has codes of 4 bits."""
+    """Femtojoules a multiply-add of one phase, codes of 4 bits by 8 bits of a float's significand;
+    sums are float32."""
     energy_mac8_fj: int
-    """The same where an operand has codes of 8 bits."""
+    """The same for codes of 8 bits."""
     energy_mac16_fj: int
-    """The same where both operands are floats: 8 bits of significand a phase, and exponents."""
+    """The same where both operands are floats, exponents included."""
     energy_vector_fj: int
     """Femtojoules of one lane's work in a cycle of the vector unit."""
     idle_milliwatts: int
@@ -152,6 +153,14 @@ class Machine:
     def to_dict(self) -> dict[str, int | str]:
         """Every key with its value, in the order of the fields; `from_dict` is the inverse."""
         return asdict(self)
+
+    def to_toml(self) -> str:
+        """The description as the text of a file that `load_machine` reads."""
+        lines = (
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
+            for key, value in self.to_dict().items()
+        )
+        return "\n".join(lines) + "\n"
 
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON of the description: equal machines, equal digests."""

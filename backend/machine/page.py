@@ -50,6 +50,13 @@ the table of TPUv4i (Jouppi et al. 2021) for arithmetic and SRAM, published ener
 They compare designs on one machine, and machines of one class; they do not predict a product's
 power.
 
+Some stand on less than others. The table of TPUv4i and the areas after Dally were quoted from
+memory; HBM3's energy a bit and the area of a MiB of SRAM have no primary source; idle power is
+measured for TPU v4 alone, elsewhere a quarter or so of the board's limit, or a choice. The adder's
+share of a multiply-add is what is left of 0.35 pJ for bf16, and is taken to be the same for codes,
+whose sums are float32, too. What depends on such a figure, a sweep says:
+`--set energy.hbm=31.2pJ,40pJ,56pJ` ([sweep.md](sweep.md)).
+
 {sources}"""
 
 _LINE = re.compile(r"(\w+) = (.*?) +# (.*)")

@@ -145,13 +145,15 @@ class _Matmul(_Family):
         busy = cycles_to_ps(self.machine, matmul_cycles(self.machine, m, n, k, self.passes))
         late = cycles_to_ps(self.machine, self.machine.matrix_fill)
         spec = FORMATS[self.b.format]
+        # What leaves the arrays is added to the accumulator, once a sub-tile along K and a phase.
+        additions = ceil_div(k, self.machine.array_rows) * self.passes
         return Cost(
             "matmul",
             busy,
             late_ps=late if busy else 0,
             spm_bytes=m * k * ELEMENT_BYTES[self.a.format]
             + ceil_div(k, spec.block) * spec.block_bytes * n,
-            acc_bytes=2 * m * n * ELEMENT_BYTES["f32"] if busy else 0,
+            acc_bytes=2 * m * n * additions * ELEMENT_BYTES["f32"],
             macs=m * n * k * self.passes,
             mac_class=mac_class(self.a.format, self.b.format),
         )

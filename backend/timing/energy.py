@@ -69,7 +69,8 @@ class Area:
 def mac_class(left: str, right: str) -> int:
     """4, 8 or 16: the narrower operand's code bits; plain floats of any width are 16.
 
-    Operands are element types or packed formats, by name.
+    Operands are element types or packed formats, by name. The other operand is charged as a float
+    even where it has codes, too: no numeric policy makes such a product.
     """
     return min(_class(left), _class(right))
 

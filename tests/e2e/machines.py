@@ -47,11 +47,7 @@ def varied(changes: dict[str, int], name: str = "varied") -> Machine:
 def write_machine(machine: Machine, folder: Path) -> str:
     """The description as a file; its path, as `--machine` takes it."""
     path = folder / f"{machine.name}.toml"
-    lines = [
-        f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-        for key, value in machine.to_dict().items()
-    ]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(machine.to_toml())
     return str(path)
 
 

@@ -36,6 +36,7 @@ def commands() -> list[list[str]]:
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of its own, with the repository's samples."""
     (tmp_path / "samples").symlink_to(ROOT / "samples")
+    monkeypatch.setenv("TILEWRIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

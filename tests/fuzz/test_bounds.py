@@ -13,9 +13,10 @@ from machines import random_machines, varied, write_machine
 from models import Tiny
 from random_models import FORMATS, models
 
-from tilewright.backend.bounds import Bound, Ragged, Step
+from tilewright.backend.bounds import Bound, Ragged, Step, least_energy, least_work
 from tilewright.backend.errors import TilewrightError
 from tilewright.backend.machine import Machine
+from tilewright.backend.timing.energy import energy_of
 from tilewright.compiler.bound import bound_model
 from tilewright.compiler.driver import compile_entry
 from tilewright.compiler.frontend import EntryShape, Model, load_model
@@ -61,7 +62,9 @@ def test_no_program_is_faster_than_its_bound(
         step = Step(tuple(Ragged(*row) for row in rows), int(wanted * sum(n for _, n in rows)))
         found = timed(model, machine, step, policy, weights, folder)
     if found is not None:
-        check(found, bound_model(model, step, machine, policy, weights).bound)
+        bound = bound_model(model, step, machine, policy, weights).bound
+        check(found, bound)
+        check_energy(found, bound, machine)
 
 
 def timed(
@@ -98,3 +101,13 @@ def check(found: TimingResult, bound: Bound) -> None:
     assert found.written_bytes >= bound.bytes.written
     assert found.causes("mxu").get("matmul", 0) >= bound.matrix_ps >= bound.peak_ps
     assert found.causes("vpu").get("vector", 0) >= bound.vector_ps
+
+
+def check_energy(found: TimingResult, bound: Bound, machine: Machine) -> None:
+    """The whole, what takes it one by one, and each count behind them."""
+    taken, least = energy_of(machine, found.work), least_energy(machine, bound)
+    assert taken.total >= least.total
+    for part, joules in vars(least).items():
+        assert getattr(taken, part) >= joules, part
+    for count, number in vars(least_work(machine, bound)).items():
+        assert getattr(found.work, count) >= number, count

@@ -71,8 +71,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("compiler.cli", "runtime"),
     "perfetto": ("runtime.timing",),
     "protobuf": (),
+    "matplotlib": ("compiler.sweep.plot",),
 }
 """Dependency -> the modules (by prefix) that may import it; none: it is there for its version."""
+
+EXTRAS = {"matplotlib": "plot"}
+"""Dependency that is not installed by itself, and the extra that brings it."""
 
 BEHIND_OTHERS = {"llvmlite": "numba"}
 """Dependency that comes with another one, which pins its version."""
@@ -145,7 +149,10 @@ def test_declared_dependencies_are_those_in_use() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared: list[str] = config["project"]["dependencies"]
     names = {re.split(r"[=><\[]", line)[0] for line in declared}
-    assert names == THIRD_PARTY.keys() - BEHIND_OTHERS.keys()
+    assert names == THIRD_PARTY.keys() - BEHIND_OTHERS.keys() - EXTRAS.keys()
+    extras: dict[str, list[str]] = config["project"]["optional-dependencies"]
+    for name, extra in EXTRAS.items():
+        assert name in {re.split(r"[=><\[]", line)[0] for line in extras[extra]}
 
 
 def loaded_after(code: str) -> set[str]:

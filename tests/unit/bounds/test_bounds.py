@@ -150,6 +150,21 @@ def test_without_main_memory_the_arrays_and_the_chain_are_left() -> None:
     assert work.macs8 == found.macs - 32 * 2 * 4096 * 1024
 
 
+def test_the_least_work_by_hand() -> None:
+    """One token behind 1,023: all that comes in passes the scratchpad, but for two numbers."""
+    found = seven([1024])
+    work = least_work(ESSAY, found)
+    assert work.hbm_bytes == found.bytes.total
+    assert work.spm_bytes == 2 * (found.bytes.total - found.bytes.written - 4 - 4)
+    layer = (3 * 4096 + 4096 + 2 * 11008) * (2 * 32 + 1) + 4096 * (2 * 86 + 1)
+    assert work.acc_bytes == 4 * (32 * layer + 32000 * (2 * 32 + 1))
+    exact = least_work(ESSAY, seven([1024], policy="exact"))
+    layer = (3 * 4096 + 4096 + 2 * 11008) * (6 * 32 + 1) + 4096 * (6 * 86 + 1)
+    assert exact.acc_bytes == 4 * (32 * layer + 32000 * (6 * 32 + 1))
+    assert exact.macs16 > work.macs16 == found.macs
+    assert (work.lane_cycles, work.picoseconds) == (found.lane_work, found.picoseconds)
+
+
 def test_the_policies_are_those_of_the_passes() -> None:
     sizes = {
         name: (policy.significand, policy.cache.bitwidth // 8)

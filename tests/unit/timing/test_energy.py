@@ -25,10 +25,10 @@ def test_joules_by_hand() -> None:
     assert found.hbm == pytest.approx(40)
     assert found.spm == pytest.approx(3.5)
     assert found.acc == pytest.approx(1.06)
-    assert found.matrix == pytest.approx(0.05 + 0.2 + 0.35)
+    assert found.matrix == pytest.approx(0.175 + 2 * 0.21 + 0.35)
     assert found.vector == pytest.approx(1.69)
     assert found.idle == pytest.approx(75)
-    assert found.total == pytest.approx(40 + 3.5 + 1.06 + 0.6 + 1.69 + 75)
+    assert found.total == pytest.approx(40 + 3.5 + 1.06 + 0.945 + 1.69 + 75)
     assert energy_of(ESSAY, Work()).total == 0
 
 

@@ -114,6 +114,22 @@ def test_products_follow_without_a_gap_and_results_are_late() -> None:
     assert result.picoseconds == (32 + 32 + 7) * NS
 
 
+def test_sums_enter_the_accumulators_once_a_sub_tile_and_a_phase() -> None:
+    """float32 by codes takes 3 phases, 80 rows of K on arrays of 32 take 3 sub-tiles."""
+    b = Builder()
+    left = b.region("a", "spm", 0, 16384, "local", owner="mxu")
+    right = b.region("w", "spm", 16384, 4096, "local", owner="mxu")
+    acc = b.channel("acc", "mxu", ["vpu"], 1, 4096, space="acc")
+    b.emit("mxu", "mm", acc=b.dense(acc, "f32", 8, 16).beginning().ending(),
+           a=b.dense(left, "f32", 8, 80), b=b.dense(right, "i8", 80, 16))  # fmt: skip
+    b.sync("vpu", "wait", acc)
+    b.sync("vpu", "release", acc)
+    work = timed(b).work
+    assert work.acc_bytes == 2 * 4 * 8 * 16 * 3 * 3
+    assert work.spm_bytes == 4 * 8 * 80 + 80 * 16
+    assert (work.macs4, work.macs8, work.macs16) == (0, 3 * 8 * 80 * 16, 0)
+
+
 def test_bytes_in_flight_are_bounded() -> None:
     """Latency x bandwidth is 3,200 bytes: with two descriptors of 4,096 more, the third waits."""
     b = Builder()
