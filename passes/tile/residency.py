@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.tg import AttentionOp, FusedOp, KvAppendOp, RopeOp, SizesAttr, TakeOp
+from .alone import single_op
 from .emitter import Emitter
 from .regions import Regions, is_operand
 
@@ -56,7 +57,8 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
         found = uses.setdefault(name, [])
         found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
         counted = _counted_by(value) == "rows"
-        kept[name] = kept.get(name, True) and counted and _stays(value, residency)
+        stays = _stays(value, residency) and not _beside_single_op(value)
+        kept[name] = kept.get(name, True) and counted and stays
     if residency is Residency.NONE:
         return homes
     for name, reads in uses.items():
@@ -99,6 +101,12 @@ def _beside_attention(value: SSAValue) -> bool:
         if isinstance(kernel, FusedOp)
         for op in kernel.body.block.ops
     )
+
+
+def _beside_single_op(value: SSAValue) -> bool:
+    """Whether a kernel of one op makes or reads the tensor: those work out of main memory."""
+    around = {use.operation.parent_op() for use in value.uses} | {value.owner}
+    return any(isinstance(op, FusedOp) and single_op(op) is not None for op in around)
 
 
 def _attention_is_handed(
