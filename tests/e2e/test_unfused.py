@@ -41,7 +41,7 @@ def test_logits_and_time(model: Path, tmp_path: Path) -> None:
     assert np.abs(found - want).max() < 5e-5 * max(1.0, float(want.std()))
     images = [read_image(tmp_path / f"{unfused}.tw") for unfused in (False, True)]
     fused, apart = (
-        time_step(image, Machine.from_dict(image.machine), "prefill", 20) for image in images
+        time_step(image, Machine.from_dict(image.machine), "prefill", [20]) for image in images
     )
     assert apart.picoseconds > fused.picoseconds
     assert apart.read_bytes > fused.read_bytes
