@@ -13,7 +13,7 @@ HEAD = """builtin.module @step attributes {{tw.policy = "{policy}"}} {{
   tg.scalar @logit_rows : 0 to {rows}
   tg.table @row_start : 1 x 0 to {rows}
   tg.table @q_len : 1 x 0 to {rows}
-  tg.table @kv_len : 1 x 0 to {rows}
+  tg.table @kv_len : 1 x 0 to {last}
 """
 
 
@@ -35,7 +35,7 @@ def module(rows: int, declared: Sequence[str], body: Sequence[str], policy: str)
     """A whole module: the launch parameters, what is declared, and the function of `body`."""
     lines = [*(f"  {line}" for line in declared), "  func.func @step() {"]
     lines += [*(f"    {line}" for line in body), "    func.return", "  }", "}", ""]
-    return HEAD.format(policy=policy, rows=rows) + "\n".join(lines)
+    return HEAD.format(policy=policy, rows=rows, last=rows - 1) + "\n".join(lines)
 
 
 def rows_global(role: str, name: str, rows: int, columns: int, element: str = "f32") -> str:
