@@ -87,9 +87,15 @@ def compile_entry(
     kv_block: int | None = None,
     weights: str | None = None,
     after_pass: Sequence[AfterPass] = (),
+    unfused: bool = False,
 ) -> CompiledEntry:
     """Lower one graph-level module (in place) and encode it."""
-    options: dict[str, Any] = {"machine": machine, "kv_block": kv_block, "weights": weights}
+    options: dict[str, Any] = {
+        "machine": machine,
+        "kv_block": kv_block,
+        "weights": weights,
+        "unfused": unfused,
+    }
     runs = run_passes(module, passes_for(options), after_pass)
     program = encode_module(module, load_machine(machine))
     counts = {engine: len(words) for engine, words in program.engines.items()}
@@ -110,14 +116,16 @@ def compile_model(
     check_each_pass: bool = False,
     kv_block: int | None = None,
     weights: str | None = None,
+    unfused: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compile all entries of a model for a machine and write its image to `output`.
 
     `machine` is a name or a path; `max_context` counts positions of a sequence, `chunk` new
     positions of a sequence in one prefill launch. `dump_ir` is a folder that gets one of each
-    entry. `weights` is a format that the parameters of matmuls are quantised to. A config alone
-    gives an image without weights. Raises TilewrightError for whatever the user can mend.
+    entry. `weights` is a format that the parameters of matmuls are quantised to. `unfused` makes
+    each op of the graph a kernel of its own. A config alone gives an image without weights. Raises
+    TilewrightError for whatever the user can mend.
     """
     start = perf_counter()
     tell = progress or _silent
@@ -133,7 +141,17 @@ def compile_model(
         return found
 
     image, compiled = compile_programs(
-        model, machine, max_context, policy, batch, chunk, kv_block, weights, tell, watchers
+        model,
+        machine,
+        max_context,
+        policy,
+        batch,
+        chunk,
+        kv_block,
+        weights,
+        tell,
+        watchers,
+        unfused,
     )
     program_seconds = perf_counter() - start
     declared = next(iter(compiled.values())).declared
@@ -172,6 +190,7 @@ def compile_programs(
     weights: str | None = None,
     progress: Progress | None = None,
     watchers: Watchers | None = None,
+    unfused: bool = False,
 ) -> tuple[Image, dict[str, CompiledEntry]]:
     """All entries of a loaded model, compiled in memory; the image is the one that is written.
 
@@ -191,7 +210,7 @@ def compile_programs(
         for number, shape in enumerate(order):
             tell(f"compiling {shape.name}", number, len(order))
             module = model.build(shape, policy)
-            one = compile_entry(module, machine, block, weights, watch(shape.name))
+            one = compile_entry(module, machine, block, weights, watch(shape.name), unfused)
             found[shape.name] = one
             block = block or one.report.kv_block or None
         return {shape.name: found[shape.name] for shape in shapes}

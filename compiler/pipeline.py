@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 
 from ..dialects.context import context
 from ..passes import PASSES
-from ..passes.stages import STAGES
+from ..passes.stages import STAGES, UNFUSED
 
 AfterPass = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
 
@@ -28,9 +28,13 @@ class PassRun:
 
 
 def passes_for(options: dict[str, Any]) -> list[tuple[str, ModulePass]]:
-    """(level, pass) of the whole pipeline; each pass takes the `options` that are its fields."""
+    """(level, pass) of the whole pipeline; each pass takes the `options` that are its fields.
+
+    With `unfused` in the options it is the pipeline without fusion.
+    """
     made: list[tuple[str, ModulePass]] = []
-    for level, names in STAGES.items():
+    stages = UNFUSED if options.get("unfused") else STAGES
+    for level, names in stages.items():
         for name in names:
             pass_type = PASSES[name]()
             known = {field.name for field in fields(pass_type)}

@@ -16,7 +16,7 @@ from xdsl.utils.exceptions import VerifyException
 from .declared import Symbols
 from .locations import location_name
 from .lowbit import PackedType, TileType
-from .shaped import is_memref, memref_of, tensor_of
+from .shaped import FLOATS, is_memref, memref_of, tensor_of
 from .stream import AcquireOp, AwaitOp, ChannelOp, RecvOp, SendOp, SignalOp, SlotOp, TokenOp
 from .text import static_values
 from .tg import (
@@ -24,10 +24,13 @@ from .tg import (
     AttentionOp,
     EmbedOp,
     GetOp,
+    InputOp,
     KvAppendOp,
+    MixOp,
     OutputOp,
     RopeOp,
     ScalarOp,
+    ScoresOp,
     SizesAttr,
     TableOp,
     TakeOp,
@@ -99,14 +102,27 @@ def _check_take(op: TakeOp, symbols: Symbols) -> None:
     _check_index(op.index_name, symbols)
 
 
+def _check_input(op: InputOp, symbols: Symbols) -> None:
+    source = symbols.global_(op.global_name)
+    if source.role.data != "input":
+        raise VerifyException(f"@{op.global_name} is no input but {source.role.data}")
+    if not isinstance(source.element, FLOATS) or not _fits(tensor_of(op.result), source.shape):
+        raise VerifyException(f"{op.result.type} is not read from @{op.global_name}: {source.type}")
+
+
+def _fits(rows: TensorType[Attribute], shape: tuple[int, ...]) -> bool:
+    """Whether a global of this shape has these rows; a `?` is any number of them."""
+    sizes = rows.get_shape()
+    return len(sizes) == len(shape) and all(
+        n in (DYNAMIC_INDEX, m) for n, m in zip(sizes, shape, strict=True)
+    )
+
+
 def _check_output(op: OutputOp, symbols: Symbols) -> None:
     output = symbols.global_(op.global_name)
     if output.role.data != "output":
         raise VerifyException(f"@{op.global_name} is no output but {output.role.data}")
-    shape = tensor_of(op.x).get_shape()
-    if len(shape) != len(output.shape) or any(
-        n not in (DYNAMIC_INDEX, m) for n, m in zip(shape, output.shape, strict=True)
-    ):
+    if not _fits(tensor_of(op.x), output.shape):
         raise VerifyException(f"{op.x.type} does not fit @{op.global_name}: {output.type}")
 
 
@@ -134,6 +150,21 @@ def _check_cache(op: AttentionOp | KvAppendOp, symbols: Symbols) -> None:
                 raise VerifyException(f"@{name} has {groups} KV heads of {head} values")
         elif groups * head != columns:
             raise VerifyException(f"@{name} takes {groups} x {head} columns, not {columns}")
+
+
+def _check_one_cache(op: ScoresOp | MixOp, symbols: Symbols) -> None:
+    x = op.q if isinstance(op, ScoresOp) else op.p
+    cache = symbols.global_(op.cache_name)
+    if cache.role.data != "state":
+        raise VerifyException(f"@{op.cache_name} is no state but {cache.role.data}")
+    shape = cache.shape if op.layer is None else cache.shape[1:]
+    sizes = [tensor_of(v).get_shape()[1] // op.heads.data for v in (x, op.result)]
+    head, positions = sizes if isinstance(op, ScoresOp) else reversed(sizes)
+    if len(shape) != 4 or shape[1:] != (op.kv_heads.data, positions, head):
+        raise VerifyException(
+            f"@{op.cache_name} is no cache of {op.kv_heads.data} KV heads x {positions} positions "
+            f"x {head} values: {cache.type}"
+        )
 
 
 def _check_box(op: BoxOp, symbols: Symbols) -> None:
@@ -249,9 +280,11 @@ CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
     (WeightOp, _check_weight),
     (EmbedOp, _check_embed),
     (TakeOp, _check_take),
+    (InputOp, _check_input),
     (OutputOp, _check_output),
     (RopeOp, _check_rope),
     ((AttentionOp, KvAppendOp), _check_cache),
+    ((ScoresOp, MixOp), _check_one_cache),
     (BoxOp, _check_box),
     (GatherOp, _check_gather),
     (SlotOp, _check_slot),

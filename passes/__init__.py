@@ -42,6 +42,7 @@ PASSES: dict[str, Factory] = {
     "allocate": late("allocate", "AllocatePass"),
     "project": late("project", "ProjectPass"),
     "select": late("select", "SelectPass"),
+    "expand-attention": late("expand_attention", "ExpandAttentionPass"),
     "erase-channels": late("erase_channels", "EraseChannelsPass"),
 }
 """Every pass by its name on the command line, in pipeline order."""

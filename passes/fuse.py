@@ -1,11 +1,14 @@
 """fuse: graph ops -> one tg.fused region a kernel, each around an anchor.
 
 A matmul takes in the norm (and the row selection) before it and the elementwise ops behind it;
-attention and embedding stand alone; head-wise norms, rope and the KV append form one kernel.
+attention and embedding stand alone; head-wise norms, rope and the KV append form one kernel; what
+is left over (a norm that not only matmuls read, a softmax, an elementwise op) is one by itself.
 Regions with one anchor and one result leave `tile` nothing to decide but sizes.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -19,10 +22,13 @@ from ..dialects.tg import (
     EmbedOp,
     FusedOp,
     KvAppendOp,
+    LayerNormOp,
     MatmulOp,
+    OneCacheOp,
     OutputOp,
     RmsNormOp,
     RopeOp,
+    SoftmaxOp,
     SplitOp,
     TakeOp,
     UnaryOp,
@@ -32,23 +38,39 @@ from ..dialects.tg import (
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
 HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
+ANCHORS = (AttentionOp, EmbedOp, OneCacheOp)
+"""Ops that are a kernel by themselves, always."""
+ROWWISE = (BinaryOp, UnaryOp, RmsNormOp, LayerNormOp, SoftmaxOp)
+"""Ops that are a kernel by themselves where no other takes them."""
 
 
+@dataclass(frozen=True)
 class FusePass(ModulePass):
     """Group the ops of every block into kernels."""
 
     name = "fuse"
 
+    unfused: bool = False
+    """Each op a kernel of its own, with main memory between any two: what fusion is judged by."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for block in list(_graph_blocks(op)):
+            if self.unfused:
+                _each_alone(block, (*ANCHORS, *ROWWISE, MatmulOp, TakeOp, *HEADWISE))
+                continue
             for matmul in [o for o in block.ops if isinstance(o, MatmulOp)]:
                 _enclose(block, _around(matmul), matmul)
             for heads in _headwise(block):
                 anchors = [o for o in heads if isinstance(o, KvAppendOp | RopeOp)]
                 if anchors:
                     _enclose(block, heads, anchors[-1])
-            for alone in [o for o in block.ops if isinstance(o, AttentionOp | EmbedOp)]:
-                _enclose(block, [alone], alone)
+            _each_alone(block, (*ANCHORS, *ROWWISE))
+
+
+def _each_alone(block: Block, kinds: tuple[type[Operation], ...]) -> None:
+    """Make a kernel of every op of some kinds, with the output that it becomes."""
+    for op in [o for o in block.ops if isinstance(o, kinds)]:
+        _enclose(block, [op, *_output(op.results)], op)
 
 
 def _graph_blocks(module: ModuleOp) -> Iterator[Block]:
@@ -63,7 +85,7 @@ def _headwise(block: Block) -> list[list[Operation]]:
     """The head-wise ops of a block; each attention ends a group."""
     groups: list[list[Operation]] = [[]]
     for op in block.ops:
-        if isinstance(op, HEADWISE):
+        if isinstance(op, HEADWISE) and not _is_row_norm(op):
             groups[-1].append(op)
         elif isinstance(op, AttentionOp):
             groups.append([])
@@ -74,7 +96,7 @@ def _around(matmul: MatmulOp) -> list[Operation]:
     """The matmul with its prologue and epilogue, in program order."""
     kernel: list[Operation] = [matmul]
     before = matmul.a.owner
-    if isinstance(before, RmsNormOp) and before.heads is None:
+    if _is_row_norm(before) and _feeds_matmuls(before):
         kernel.insert(0, before)
         before = before.x.owner
     if isinstance(before, TakeOp):
@@ -87,12 +109,26 @@ def _around(matmul: MatmulOp) -> list[Operation]:
         following = following.next_op
     while len(_leaving(kernel)) > 1:
         kernel.pop()
-    last = _leaving(kernel)
-    if last:
-        use = last[0].get_user_of_unique_use()
-        if isinstance(use, OutputOp):
-            kernel.append(use)
-    return kernel
+    return [*kernel, *_output(_leaving(kernel))]
+
+
+def _output(values: Sequence[SSAValue]) -> list[OutputOp]:
+    """The output that a kernel's one result becomes, if it is used for nothing else."""
+    use = values[0].get_user_of_unique_use() if values else None
+    return [use] if isinstance(use, OutputOp) else []
+
+
+def _is_row_norm(op: Operation | Block) -> TypeGuard[RmsNormOp]:
+    """Whether an op norms whole rows."""
+    return isinstance(op, RmsNormOp) and op.heads is None
+
+
+def _feeds_matmuls(norm: RmsNormOp) -> bool:
+    """Whether a norm's rows are read by matmuls alone, which then norm them on their way in."""
+    return all(
+        isinstance(use.operation, MatmulOp) and use.operation.a is norm.result
+        for use in norm.result.uses
+    )
 
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:

@@ -12,6 +12,9 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 """Level -> the passes that lead there, in order."""
 
+UNFUSED: dict[str, tuple[str, ...]] = {**STAGES, "graph": ("canonicalise", "expand-attention")}
+"""The same where every op of the graph is a kernel of its own (`fuse{unfused}`)."""
+
 REASONS: dict[str, str] = {
     "canonicalise": "First, so that no later pass meets, merges or packs what nobody uses.",
     "merge": "Before `fuse`, which closes kernels: only here do the matmuls of one operand still "

@@ -43,6 +43,12 @@ def compile_command(
         ),
     ] = None,
     weights: Weights = None,
+    unfused: Annotated[
+        bool,
+        typer.Option(
+            help="Make each op of the graph a kernel of its own: what fusion is judged by."
+        ),
+    ] = False,
     check_each_pass: Annotated[
         bool, typer.Option(help="Run the program before and after each pass and compare.")
     ] = False,
@@ -78,6 +84,7 @@ def compile_command(
             check_each_pass=check_each_pass,
             kv_block=kv_block,
             weights=weights,
+            unfused=unfused,
             progress=progress,
         )
     if as_json:

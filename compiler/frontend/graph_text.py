@@ -129,7 +129,7 @@ def _references(op: Operation) -> list[str]:
     match op:
         case tg.GetOp():
             return [op.parameter_name]
-        case tg.WeightOp() | tg.OutputOp():
+        case tg.WeightOp() | tg.InputOp() | tg.OutputOp():
             return [op.global_name]
         case tg.EmbedOp():
             return [op.global_name, op.index_name]
@@ -139,6 +139,10 @@ def _references(op: Operation) -> list[str]:
             return [op.cos.string_value(), op.sin.string_value(), "row_start", "q_len", "kv_len"]
         case tg.CacheOp():
             return [op.k_cache_name, op.v_cache_name, "row_start", "q_len", "kv_len"]
+        case tg.OneCacheOp():
+            return [op.cache_name, "row_start", "q_len", "kv_len"]
+        case tg.SoftmaxOp() if op.seen is not None:
+            return ["row_start", "q_len", "kv_len"]
         case _:
             return []
 

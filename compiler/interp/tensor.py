@@ -23,6 +23,7 @@ from ...backend.numerics import elementary
 from ...dialects import tg
 from ...dialects.lowbit import PackedType
 from .tensor_attention import Sequences, append, attend, rotate
+from .tensor_softmax import mix, scores, seen_softmax, softmax
 
 Array = NDArray[Any]
 Parameters = Mapping[str, int | Sequence[int]]
@@ -206,10 +207,12 @@ class _Run:
                 return self._operand(values) if packed and values.ndim == 2 else values
             case tg.EmbedOp():
                 return self.weights.picked(
-                    self.declared[op.global_name], self._index(op.index_name, op.result)
+                    self.declared[op.global_name], self._rows(op.index_name, op.result)
                 )
+            case tg.InputOp():
+                return self._rows(op.global_name, op.result).astype(f32)
             case tg.TakeOp():
-                x, index = get(op.x), self._index(op.index_name, op.result)
+                x, index = get(op.x), self._rows(op.index_name, op.result)
                 inside = (index >= 0) & (index < len(x))
                 found = x[np.where(inside, index, 0)] if len(x) else np.zeros((0, x.shape[1]), f32)
                 return np.where(inside[:, None], found, f32(0))
@@ -217,6 +220,16 @@ class _Run:
                 return self._operand(get(op.a)) @ get(op.w)
             case tg.RmsNormOp():
                 return _rms_norm(get(op.x), get(op.gamma), op)
+            case tg.LayerNormOp():
+                centred = get(op.x) - get(op.x).mean(-1, keepdims=True, dtype=f32)
+                mean = np.square(centred).mean(-1, keepdims=True, dtype=f32)
+                scaled = centred / np.sqrt(mean + f32(op.eps.value.data))
+                return scaled * get(op.gamma) + get(op.beta)
+            case tg.SoftmaxOp():
+                heads = 1 if op.heads is None else op.heads.data
+                if op.seen is None:
+                    return softmax(get(op.x), heads)
+                return seen_softmax(get(op.x), heads, op.seen.data, self._sequences())
             case tg.UnaryOp():
                 return UNARY[op.f.data](get(op.x)).astype(f32)
             case tg.BinaryOp():
@@ -235,7 +248,19 @@ class _Run:
                     f32(op.scale.value.data),
                     self._sequences(),
                     self._operand,
+                    op.full is not None,
                 )
+            case tg.ScoresOp():
+                return scores(
+                    self._operand(get(op.q)),
+                    self._cache(op, op.cache_name),
+                    op.heads.data,
+                    f32(op.scale.value.data),
+                    self._sequences(),
+                )
+            case tg.MixOp():
+                cache = self._cache(op, op.cache_name)
+                return mix(self._operand(get(op.p)), cache, op.heads.data, self._sequences())
             case _ if type(op) in INDEX:
                 a, b = (get(operand) for operand in op.operands)
                 return INDEX[type(op)](a, b)
@@ -261,15 +286,15 @@ class _Run:
         """What the matrix unit sees of float32 values under the policy."""
         return x.astype(ELEMENTS["bf16"]).astype(f32) if self.bf16 else x
 
-    def _index(self, name: str, result: SSAValue) -> Array:
-        """The indices of an embed or take: as many as the result has rows."""
+    def _rows(self, name: str, result: SSAValue) -> Array:
+        """The first rows of an input, or the first indices: as many as the result has rows."""
         encoding = cast(Any, result.type).encoding
         rows = cast(Any, result.type).get_shape()[0]
         if isinstance(encoding, tg.SizesAttr):
             (rows,) = self.parameters[encoding.names.data[0].data]
         return self.memory[name][:rows]
 
-    def _cache(self, op: tg.CacheOp, name: str) -> Array:
+    def _cache(self, op: tg.CacheOp | tg.OneCacheOp, name: str) -> Array:
         """[sequences, KV heads, positions, head dimension], a view."""
         cache = self.memory[name]
         return cache if op.layer is None else cache[self.values[op.layer]]

@@ -45,8 +45,9 @@ def attend(
     scale: np.float32,
     sequences: Sequences,
     operand: Callable[[Array], Array],
+    full: bool = False,
 ) -> Array:
-    """softmax(scale * q k^T) v for each query head over positions 0 .. cached + row.
+    """softmax(scale * q k^T) v for each query head over positions 0 .. cached + row, or over all.
 
     `keys` and `values` are the caches of one layer; `operand` rounds probabilities as the policy
     wants them. Rows of no sequence are zeros.
@@ -59,6 +60,7 @@ def attend(
             continue
         total = cached + count
         column, row = np.arange(total), cached + np.arange(count)
+        row = np.full_like(row, total - 1) if full else row
         hidden = (column[None, :] > row[:, None])[:, None, :]
         for g in range(kv_heads):
             k = keys[b, g, :total].astype(np.float32)

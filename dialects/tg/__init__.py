@@ -6,11 +6,22 @@ into loops on buffers. The declarations stay to the end.
 
 from xdsl.ir import Dialect
 
-from .access import EmbedOp, OutputOp, TakeOp, WeightOp
+from .access import EmbedOp, InputOp, OutputOp, TakeOp, WeightOp
 from .attention import AttentionOp, CacheOp, KvAppendOp, RopeOp
 from .declare import ROLES, STORED_ROLES, GetOp, GlobalOp, ScalarOp, TableOp
 from .fused import FusedOp, YieldOp
-from .graph import BINARY, UNARY, BinaryOp, MatmulOp, RmsNormOp, SplitOp, UnaryOp
+from .graph import (
+    BINARY,
+    UNARY,
+    BinaryOp,
+    LayerNormOp,
+    MatmulOp,
+    RmsNormOp,
+    SplitOp,
+    UnaryOp,
+)
+from .scores import MixOp, OneCacheOp, ScoresOp
+from .softmax import SEEN, SoftmaxOp
 from .types import SizesAttr, check_sizes, rows_type, with_columns
 
 Tg = Dialect(
@@ -23,15 +34,20 @@ Tg = Dialect(
         WeightOp,
         EmbedOp,
         TakeOp,
+        InputOp,
         OutputOp,
         MatmulOp,
         RmsNormOp,
+        LayerNormOp,
+        SoftmaxOp,
         UnaryOp,
         BinaryOp,
         SplitOp,
         RopeOp,
         KvAppendOp,
         AttentionOp,
+        ScoresOp,
+        MixOp,
         FusedOp,
         YieldOp,
     ],
@@ -41,6 +57,7 @@ Tg = Dialect(
 __all__ = [
     "BINARY",
     "ROLES",
+    "SEEN",
     "STORED_ROLES",
     "UNARY",
     "AttentionOp",
@@ -50,13 +67,19 @@ __all__ = [
     "FusedOp",
     "GetOp",
     "GlobalOp",
+    "InputOp",
     "KvAppendOp",
+    "LayerNormOp",
     "MatmulOp",
+    "MixOp",
+    "OneCacheOp",
     "OutputOp",
     "RmsNormOp",
     "RopeOp",
     "ScalarOp",
+    "ScoresOp",
     "SizesAttr",
+    "SoftmaxOp",
     "SplitOp",
     "TableOp",
     "TakeOp",

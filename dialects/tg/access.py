@@ -173,6 +173,39 @@ class TakeOp(TextOp):
 
 
 @irdl_op_definition
+class InputOp(TextOp):
+    """result = the first rows of @global, in float32: `%x = tg.input @x : T`.
+
+    The global is a memref of floats, as wide as the result; its role is input.
+    """
+
+    name = "tg.input"
+    symbol = prop_def(SymbolRefAttr)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, input: str | SymbolRefAttr, type: Attribute):
+        super().__init__(result_types=[type], properties={"symbol": symbol(input)})
+
+    @property
+    def global_name(self) -> str:
+        """The input's name, without @."""
+        return self.symbol.string_value()
+
+    @classmethod
+    def read(cls, parser: Parser) -> Self:
+        return cls(parse_symbol(parser), read_type(parser))
+
+    def write(self, printer: Printer) -> None:
+        printer.print_string(f" {symbol_text(self.symbol)}")
+        print_type(printer, self.result.type)
+
+    def verify_(self) -> None:
+        check_sizes(self.result.type)
+        check_rank("the result", self.result, 2)
+
+
+@irdl_op_definition
 class OutputOp(TextOp):
     """@global = x: `tg.output %y to @logits`."""
 

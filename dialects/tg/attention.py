@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Self
 
-from xdsl.dialects.builtin import FloatAttr, IndexType, IntAttr, SymbolRefAttr, TensorType
+from xdsl.dialects.builtin import (
+    FloatAttr,
+    IndexType,
+    IntAttr,
+    SymbolRefAttr,
+    TensorType,
+    UnitAttr,
+)
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -40,14 +47,7 @@ from ..text import (
     symbol_text,
 )
 from .access import read_type
-from .types import check_rank, check_sizes, check_type
-
-
-def check_heads(columns: int, heads: int) -> int:
-    """Columns of one head."""
-    if heads < 1 or columns % heads:
-        raise VerifyException(f"{columns} columns are not {heads} equal heads")
-    return columns // heads
+from .types import check_heads, check_rank, check_shared_heads, check_sizes, check_type
 
 
 @irdl_op_definition
@@ -209,10 +209,10 @@ class KvAppendOp(CacheOp):
 @irdl_op_definition
 class AttentionOp(CacheOp):
     """softmax(scale * q k^T) v by query head, over positions 0 .. kv_len[b] + i of its own
-    sequence.
+    sequence; with `full`, over all of them, 0 .. kv_len[b] + q_len[b] - 1.
 
-    `%o = tg.attention %q cache @k_cache, @v_cache[%l] heads 4 kv_heads 2 scale 0.125 : T`. Keys
-    and values are read from the cache, those of this step included: their kv_append stands
+    `%o = tg.attention %q cache @k_cache, @v_cache[%l] heads 4 kv_heads 2 scale 0.125 full : T`.
+    Keys and values are read from the cache, those of this step included: their kv_append stands
     before. Query head h reads KV head h / (heads / kv_heads).
     """
 
@@ -221,6 +221,7 @@ class AttentionOp(CacheOp):
     heads = prop_def(IntAttr)
     kv_heads = prop_def(IntAttr)
     scale = prop_def(FloatAttr)
+    full = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
 
     def __init__(
@@ -233,6 +234,7 @@ class AttentionOp(CacheOp):
         kv_heads: int,
         scale: float,
         type: Attribute | None = None,
+        full: bool = False,
     ):
         super().__init__(
             operands=[q, many(layer)],
@@ -243,8 +245,14 @@ class AttentionOp(CacheOp):
                 "heads": IntAttr(heads),
                 "kv_heads": IntAttr(kv_heads),
                 "scale": float_attr(scale),
+                "full": UnitAttr() if full else None,
             },
         )
+
+    @property
+    def seen(self) -> str:
+        """Which positions a row sees, as tg.softmax says it."""
+        return "causal" if self.full is None else "full"
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -257,7 +265,8 @@ class AttentionOp(CacheOp):
         kv_heads = natural(parser)
         parser.parse_keyword("scale")
         scale = parse_float(parser)
-        return cls(q, *caches, heads, kv_heads, scale, read_type(parser))
+        full = parser.parse_optional_keyword("full") is not None
+        return cls(q, *caches, heads, kv_heads, scale, read_type(parser), full)
 
     def write(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -266,13 +275,12 @@ class AttentionOp(CacheOp):
         self.write_caches(printer)
         printer.print_string(f" heads {self.heads.data} kv_heads {self.kv_heads.data}")
         printer.print_string(f" scale {float_text(self.scale.value.data)}")
+        if self.full is not None:
+            printer.print_string(" full")
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:
         check_sizes(self.q.type)
         check_heads(check_rank("q", self.q, 2)[1], self.heads.data)
-        if self.kv_heads.data < 1 or self.heads.data % self.kv_heads.data:
-            raise VerifyException(
-                f"{self.heads.data} query heads do not share {self.kv_heads.data} KV heads evenly"
-            )
+        check_shared_heads(self.heads.data, self.kv_heads.data)
         check_type("the result", self.result, self.q.type)

@@ -152,6 +152,62 @@ class RmsNormOp(TextOp):
 
 
 @irdl_op_definition
+class LayerNormOp(TextOp):
+    """(x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * g + b, by row: `%n = tg.layernorm %x, %g,
+    %b eps 1.0e-05 : T`.
+    """
+
+    name = "tg.layernorm"
+    x = operand_def(TensorType)
+    gamma = operand_def(TensorType)
+    beta = operand_def(TensorType)
+    eps = prop_def(FloatAttr)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(
+        self,
+        x: SSAValue,
+        gamma: SSAValue,
+        beta: SSAValue,
+        eps: float,
+        type: Attribute | None = None,
+    ):
+        super().__init__(
+            operands=[x, gamma, beta],
+            result_types=[x.type if type is None else type],
+            properties={"eps": float_attr(eps)},
+        )
+
+    @classmethod
+    def read(cls, parser: Parser) -> Self:
+        x = operand(parser)
+        parser.parse_punctuation(",")
+        gamma = operand(parser)
+        parser.parse_punctuation(",")
+        beta = operand(parser)
+        parser.parse_keyword("eps")
+        return cls(x, gamma, beta, parse_float(parser), read_type(parser))
+
+    def write(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_list((self.x, self.gamma, self.beta), printer.print_operand)
+        printer.print_string(f" eps {float_text(self.eps.value.data)}")
+        print_type(printer, self.result.type)
+
+    def verify_(self) -> None:
+        check_sizes(self.x.type)
+        columns = check_rank("x", self.x, 2)[1]
+        for role, value in (("gamma", self.gamma), ("beta", self.beta)):
+            (width,) = check_rank(role, value, 1)
+            if width != columns:
+                raise VerifyException(f"{width} values of {role} for {columns} columns")
+        if self.eps.value.data < 0:
+            raise VerifyException("eps is not negative")
+        check_type("the result", self.result, self.x.type)
+
+
+@irdl_op_definition
 class UnaryOp(TextOp):
     """f of each element: `%y = tg.unary silu %x : T`."""
 

@@ -79,3 +79,16 @@ def check_type(role: str, value: SSAValue, wanted: Attribute) -> None:
     """A value has the wanted type."""
     if value.type != wanted:
         raise VerifyException(f"{role} is {wanted}, not {value.type}")
+
+
+def check_heads(columns: int, heads: int) -> int:
+    """Columns of one head."""
+    if heads < 1 or columns % heads:
+        raise VerifyException(f"{columns} columns are not {heads} equal heads")
+    return columns // heads
+
+
+def check_shared_heads(heads: int, kv_heads: int) -> None:
+    """Each KV head serves equally many query heads."""
+    if kv_heads < 1 or heads % kv_heads:
+        raise VerifyException(f"{heads} query heads do not share {kv_heads} KV heads evenly")

@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 
 from ...backend.machine import load_machine
-from ...dialects.tg import FusedOp, GlobalOp, OutputOp, WeightOp
+from ...dialects.tg import FusedOp, GlobalOp, InputOp, OutputOp, WeightOp
 from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
@@ -30,6 +30,7 @@ from .plan import Limits, Named, choose
 from .regions import ROW_COUNTS, assign_regions
 from .residency import Rooms, taken
 from .rows import Embedding, emit_embedding
+from .steps import emit_step
 from .tiles import Tile
 
 __all__ = ["TilePass"]
@@ -48,6 +49,8 @@ class TilePass(ModulePass):
     By default the fastest that fits."""
     most_kv_block: int = 1 << 10
     """The largest KV block to try."""
+    unfused: bool = False
+    """Keep all tensors between kernels in main memory."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
@@ -64,7 +67,7 @@ class TilePass(ModulePass):
         named = [
             Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
         ]
-        limits = Limits(policy, extents, self.kv_block, self.most_kv_block)
+        limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
         choice = choose(machine, named, regions, limits)
         in_memory = taken(regions)
         for name, type_ in regions.types.items():
@@ -160,7 +163,7 @@ class _Writer:
                     with e.loop(_trips(op), "l") as counter:
                         self.block(op.body.block, [counter])
                         e.location = op.location
-                case WeightOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
+                case WeightOp() | InputOp() | arith.ConstantOp() | scf.YieldOp() | func.ReturnOp():
                     pass
                 case OutputOp():
                     raise PassError(
@@ -185,6 +188,8 @@ class _Writer:
                 emit_heads(e, kernel, size, layer, rooms)
             case Embedding():
                 emit_embedding(e, kernel, size, rooms)
+            case _:
+                emit_step(e, kernel, size, layer)
 
     def _append(self, layer: list[Index]) -> None:
         """Store the keys and values that wait, at the location of what made them."""

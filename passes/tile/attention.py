@@ -40,6 +40,8 @@ class Attention:
     kv_heads: int
     head: int
     scale: float
+    full: bool
+    """Rows see all positions of their sequence, not only those up to their own."""
     operand: Attribute
     cache: Attribute
     result: Attribute
@@ -120,7 +122,7 @@ def emit_attention(
                 e.load(kernel.query, [rows.first, column], [count, columns], query)
             caches = _Caches([*leading, b, e.times(g, size.heads)], fresh)
             state = _start(e, kernel, size, rows)
-            extent = e.plus(rows.position, count)
+            extent = e.plus(cached, queries) if kernel.full else e.plus(rows.position, count)
             with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
                 span = _span(e, size, rows, extent, t, fresh is not None)
                 _block(e, kernel, size, rows, query, state, caches, span)
@@ -167,7 +169,7 @@ def _block(
     lines = _lines(kernel, size)
     flat = lines[0] * lines[1]
     # Row r stands at position `position + r` and sees columns up to itself.
-    limit = e.value(e.plus(e.minus(rows.position, span.first), 1))
+    limit = None if kernel.full else e.value(e.plus(e.minus(rows.position, span.first), 1))
 
     scores = _scores(e, kernel, size, rows, query, caches, span)
     s = e.reshape(scores, (*lines, size.depth))
@@ -177,7 +179,10 @@ def _block(
     added = e.buffer((*lines, 1), Float32Type(), "added")
     p = e.buffer((flat, size.depth), kernel.operand, "p", "p")
     m, valid = rows.count, span.valid
-    seen = tile.Band(None, limit, 1, 0, MASKED)
+    # Where all positions are seen, `valid` alone bounds the columns.
+    seen, weighed = (
+        None if kernel.full else tile.Band(None, limit, 1, 0, fill) for fill in (MASKED, 0.0)
+    )
     e.vec("id", s, kernel.scale, reduce=("max", low), rows=m, cols=valid, band=seen)
     e.vec("neg", low, op=("min", state.n), to=new, rows=m)
     e.vec(
@@ -189,7 +194,7 @@ def _block(
         reduce=("sum", added),
         rows=m,
         cols=valid,
-        band=tile.Band(None, limit, 1, 0, 0.0),
+        band=weighed,
     )
     e.vec("exp", state.n, -1.0, new, to=decay, rows=m)
     e.vec("id", state.total, decay, added, to=state.total, rows=m)

@@ -23,22 +23,24 @@ from ...dialects.tg import (
     TakeOp,
     UnaryOp,
     WeightOp,
-    YieldOp,
 )
 from ..located import PassError, located
 from ..policy import Policy
 from .activations import ACTIVATIONS
+from .alone import ops_of
 from .attention import Attention
+from .describe_rows import count_of, describe_alone, describe_norm, output_of
 from .heads import Heads, Part, Rope
 from .linear import Linear, Step
-from .norm import Norm
 from .regions import Regions
 from .rows import Embedding
+from .rowwise import RowWise
+from .steps import Mix, Scores, SeenSoftmax
 
 CACHE_AXES = 5
 """Axes of a cache with layers: layer, sequence, KV head, position, head dimension."""
 
-Description = Linear | Attention | Heads | Embedding
+Description = Linear | Attention | Heads | Embedding | RowWise | Scores | SeenSoftmax | Mix
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,14 @@ class Surroundings:
             raise unsupported(value.owner if isinstance(value.owner, Operation) else None)
         return self.regions.names[value]
 
+    def require_operand(self, name: str, op: Operation) -> None:
+        """Rows that the matrix unit reads as they are have the policy's type, or PassError."""
+        if self.element(name) != self.policy.operand:
+            raise PassError(
+                f"{located(op)}: @{name} holds {self.element(name)}; wanted "
+                f"{self.policy.operand}, as rows have that matmuls and attention alone read"
+            )
+
     def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
         """The packed type of a parameter."""
         type_ = self.globals[weight.global_name].type
@@ -77,14 +87,18 @@ class Surroundings:
 
 def describe(kernel: FusedOp, around: Surroundings) -> Description:
     """The kernel of a region. Raises PassError for a region no kernel exists for, naming the op."""
-    ops = [op for op in kernel.body.block.ops if not isinstance(op, WeightOp | YieldOp)]
-    match ops:
-        case [EmbedOp() as embed]:
-            output = around.regions.names[kernel.parts[0]]
+    if (alone := describe_alone(kernel, around)) is not None:
+        return alone
+    match ops := ops_of(kernel):
+        case [EmbedOp() as embed, *_]:
             return Embedding(
-                embed.global_name, around.packed(embed), embed.index_name, output, "rows"
+                embed.global_name,
+                around.packed(embed),
+                embed.index_name,
+                output_of(kernel, around),
+                count_of(embed.result),
             )
-        case [AttentionOp() as attention]:
+        case [AttentionOp() as attention, *_]:
             return _attention(kernel, attention, around)
         case _ if any(isinstance(op, MatmulOp) for op in ops):
             return _linear(kernel, ops, around)
@@ -100,17 +114,11 @@ def unsupported(op: Operation | None) -> PassError:
     )
 
 
-def _norm(op: RmsNormOp) -> Norm:
-    gamma = op.gamma.owner
-    if not isinstance(gamma, WeightOp):
-        raise unsupported(op)
-    return Norm(gamma.global_name, gamma.layer is not None, op.eps.value.data)
-
-
 def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attention:
     columns = tensor_of(op.q).get_shape()[1]
-    output = around.regions.names[kernel.parts[0]]
+    output = output_of(kernel, around)
     query = around.region(op.q)
+    around.require_operand(query, op)
     return Attention(
         query=query,
         output=output,
@@ -122,34 +130,30 @@ def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attent
         kv_heads=op.kv_heads.data,
         head=columns // op.heads.data,
         scale=op.scale.value.data,
+        full=op.full is not None,
         operand=around.element(query),
         cache=around.element(op.k_cache_name),
         result=around.element(output),
     )
 
 
-def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Linear:
+def _linear(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> Linear:
     anchor = next(op for op in ops if isinstance(op, MatmulOp))
     weight = anchor.w.owner
     if not isinstance(weight, WeightOp):
         raise unsupported(anchor)
     norm, index, source = None, None, anchor.a
     if isinstance(source.owner, RmsNormOp) and source.owner.heads is None:
-        norm, source = _norm(source.owner), source.owner.x
-    count = "rows"
+        norm, source = describe_norm(source.owner), source.owner.x
     if isinstance(source.owner, TakeOp):
-        index, source, count = source.owner.index_name, source.owner.x, "logit_rows"
-    last = ops[-1]
-    if isinstance(last, OutputOp):
-        output = last.global_name
-    else:
-        output = around.regions.names[kernel.parts[0]]
+        index, source = source.owner.index_name, source.owner.x
+    output = output_of(kernel, around)
     region = around.region(source)
     return Linear(
         source=region,
         source_element=around.element(region),
         index=index,
-        count=count,
+        count=count_of(anchor.result),
         norm=norm,
         operand=around.policy.operand,
         weight=weight.global_name,
@@ -190,7 +194,13 @@ def _steps(anchor: MatmulOp, ops: Sequence[Operation], around: Surroundings) -> 
                     layered = weight.layer is not None
                     add(Step("vector", value, fn, weight.global_name, layered), op.result)
                 elif y in around.regions.names:
-                    add(Step("tensor", value, fn, around.regions.names[y]), op.result)
+                    name = around.regions.names[y]
+                    if around.element(name) != f32:
+                        raise PassError(
+                            f"{located(op)}: @{name} holds {around.element(name)}; wanted f32 "
+                            "behind a matmul"
+                        )
+                    add(Step("tensor", value, fn, name), op.result)
                 else:
                     raise unsupported(op)
             case _:
@@ -248,7 +258,7 @@ def _part(
     if isinstance(op := value.owner, RmsNormOp):
         if op.heads is None or (rope is not None and op.heads.data != heads):
             raise unsupported(op)
-        norm, heads, value = _norm(op), op.heads.data, op.x
+        norm, heads, value = describe_norm(op), op.heads.data, op.x
     source, column = columns.get(value, (value, 0))
     region = around.region(source)
     if around.element(region) != f32:

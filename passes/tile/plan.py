@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xdsl.dialects.builtin import AnyFloat
-from xdsl.ir import Attribute
-
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
 from ...backend.timing import ceil_div, phases, significand, transfer_bytes
@@ -17,6 +14,7 @@ from .attention import Attention
 from .heads import Heads
 from .kernels import Description
 from .linear import Linear
+from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
@@ -43,6 +41,8 @@ class Limits:
     """rows and logit_rows (most packed rows), q_len (most rows of a sequence), context."""
     kv_block: int | None
     most_kv_block: int
+    in_memory: bool = False
+    """All tensors between kernels go through main memory."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Choice:
 
 def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits: Limits) -> Choice:
     """The fastest plan; of equals the one that keeps most on chip. Raises DoesNotFitError."""
-    wanted = [Residency.ROWS, Residency.NONE]
-    if _heads_align(kernels, regions):
+    wanted = [Residency.NONE] if limits.in_memory else [Residency.ROWS, Residency.NONE]
+    if not limits.in_memory and _heads_align(kernels, regions):
         most = Residency.ALL if limits.extents["q_len"] == 1 else Residency.HEADS
         wanted.insert(0, most)
     best: Choice | None = None
@@ -153,12 +153,6 @@ def _skewed(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[Tile
     ]
 
 
-def element_bytes(element: Attribute) -> int:
-    """Bytes of a float element."""
-    assert isinstance(element, AnyFloat)
-    return element.bitwidth // 8
-
-
 @dataclass(frozen=True)
 class _Shapes:
     """The shapes of kernels: their numbers, without their names."""
@@ -178,6 +172,16 @@ class _Shapes:
                 return self._heads(named, named.kernel)
             case Embedding():
                 return self._embedding(named, named.kernel)
+            case kernel:
+                limits = self.limits
+                return shape_of_step(
+                    named.label,
+                    kernel,
+                    limits.policy,
+                    limits.extents,
+                    named.repeats,
+                    limits.most_kv_block,
+                )
 
     def _handed(self, *names: str) -> int:
         """Bytes a row of the widest of these regions that is handed to the matrix unit."""

@@ -5,11 +5,22 @@ from dataclasses import dataclass, field
 from re import sub
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import AnyFloat, MemRefType, TensorType, f32
+from xdsl.dialects.builtin import AnyFloat, MemRefType, f32
 from xdsl.ir import Block, Operation, SSAValue
 
+from ...dialects.shaped import tensor_of
 from ...dialects.spaces import HBM
-from ...dialects.tg import AttentionOp, BinaryOp, FusedOp, MatmulOp, SizesAttr, TakeOp
+from ...dialects.tg import (
+    AttentionOp,
+    BinaryOp,
+    FusedOp,
+    InputOp,
+    MatmulOp,
+    OneCacheOp,
+    OutputOp,
+    SizesAttr,
+    TakeOp,
+)
 from ..located import PassError, located
 from ..names import Names
 from ..policy import Policy
@@ -20,7 +31,8 @@ ROW_COUNTS = ("rows", "logit_rows")
 
 @dataclass
 class Regions:
-    """Name of the region of every tensor that leaves a kernel, and the regions' types."""
+    """Name of the region of every tensor that leaves a kernel, or of the input that it is, and
+    the types of the regions."""
 
     symbols: Names
     names: dict[SSAValue, str] = field(default_factory=lambda: dict[SSAValue, str]())
@@ -44,12 +56,16 @@ def _assign(block: Block, policy: Policy, rows: Mapping[str, int], regions: Regi
     for op in block.ops:
         match op:
             case FusedOp():
-                updated = _updated(op, regions)
+                for output in [o for o in op.body.block.ops if isinstance(o, OutputOp)]:
+                    _row_count(output.x, op)
+                updated = _updated(op, policy, regions)
                 for value in op.parts:
                     if updated is not None:
                         regions.names[value] = regions.names[updated]
                     else:
                         regions.names[value] = _new(value, op, policy, rows, regions)
+            case InputOp():
+                regions.names[op.result] = op.global_name
             case scf.ForOp():
                 _assign_loop(op, policy, rows, regions)
             case _:
@@ -67,7 +83,7 @@ def _assign_loop(
                 f"{located(loop)}: a tensor that a loop of layers updates is read elsewhere; "
                 "give the loop a tensor of its own"
             )
-        if init not in regions.names:
+        if regions.names.get(init) not in regions.types:
             raise PassError(
                 f"{located(loop)}: it begins with a tensor made by `{located(_owner(init))}`; "
                 "wanted one that a kernel makes: run fuse before tile"
@@ -89,15 +105,22 @@ def _owner(value: SSAValue) -> Operation | None:
     return value.owner if isinstance(value.owner, Operation) else None
 
 
-def _updated(kernel: FusedOp, regions: Regions) -> SSAValue | None:
-    """The tensor from outside that the kernel's last op adds to, if nothing reads it later."""
+def _updated(kernel: FusedOp, policy: Policy, regions: Regions) -> SSAValue | None:
+    """The tensor from outside that the kernel's last op adds to, if nothing reads it later and the
+    result is of the same type."""
     if len(kernel.parts) != 1 or not isinstance(last := kernel.yielded[0].owner, BinaryOp):
         return None
     if any(isinstance(op, TakeOp) for op in kernel.body.block.ops):
         # Rows in another order: a block of rows would be overwritten before it is read.
         return None
     for operand in (last.x, last.y):
-        outside = operand in regions.names and operand.type == kernel.parts[0].type
+        # What is not in `types` is an input, which is never written.
+        region = regions.types.get(regions.names.get(operand, ""))
+        outside = (
+            region is not None
+            and operand.type == kernel.parts[0].type
+            and region.element_type == element_of(kernel.parts[0], policy)
+        )
         if outside and all(_done(use.operation, kernel) for use in operand.uses):
             return operand
     return None
@@ -115,8 +138,18 @@ def _done(user: Operation, kernel: FusedOp) -> bool:
 def _new(
     value: SSAValue, kernel: FusedOp, policy: Policy, rows: Mapping[str, int], regions: Regions
 ) -> str:
-    type_ = value.type
-    assert isinstance(type_, TensorType)
+    size = _row_count(value, kernel)
+    label = kernel.label.data.rpartition(".")[2].replace("{l}", "layer")
+    name = regions.symbols.fresh(sub(r"\W", "_", label) + "_out")
+    regions.types[name] = MemRefType(
+        element_of(value, policy), (rows[size], tensor_of(value).get_shape()[1]), memory_space=HBM
+    )
+    return name
+
+
+def _row_count(value: SSAValue, kernel: FusedOp) -> str:
+    """The launch parameter that counts a tensor's rows. Raises PassError if there is none."""
+    type_ = tensor_of(value)
     if not isinstance(type_.encoding, SizesAttr):
         raise PassError(
             f"{located(kernel)}: makes {type_}; wanted rows counted by a launch parameter, "
@@ -127,12 +160,7 @@ def _new(
         raise PassError(
             f"{located(kernel)}: rows are counted by @{size}, wanted {' or '.join(ROW_COUNTS)}"
         )
-    label = kernel.label.data.rpartition(".")[2].replace("{l}", "layer")
-    name = regions.symbols.fresh(sub(r"\W", "_", label) + "_out")
-    regions.types[name] = MemRefType(
-        element_of(value, policy), (rows[size], type_.get_shape()[1]), memory_space=HBM
-    )
-    return name
+    return size
 
 
 def element_of(value: SSAValue, policy: Policy) -> AnyFloat:
@@ -145,4 +173,4 @@ def is_operand(user: Operation, value: SSAValue) -> bool:
     """Whether an op reads a tensor as it is into the matrix unit."""
     if isinstance(user, MatmulOp):
         return user.a is value
-    return isinstance(user, AttentionOp)
+    return isinstance(user, AttentionOp | OneCacheOp)

@@ -10,7 +10,17 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ...dialects.tg import AttentionOp, FusedOp, KvAppendOp, RopeOp, SizesAttr, TakeOp
+from ...dialects.tg import (
+    AttentionOp,
+    EmbedOp,
+    FusedOp,
+    KvAppendOp,
+    MatmulOp,
+    RopeOp,
+    SizesAttr,
+    TakeOp,
+)
+from .alone import single_op
 from .emitter import Emitter
 from .regions import Regions, is_operand
 
@@ -56,13 +66,17 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
         found = uses.setdefault(name, [])
         found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
         counted = _counted_by(value) == "rows"
-        kept[name] = kept.get(name, True) and counted and _stays(value, residency)
+        stays = _stays(value, residency) and not _beside_single_op(value)
+        kept[name] = kept.get(name, True) and counted and stays
     if residency is Residency.NONE:
         return homes
     for name, reads in uses.items():
         if kept[name] and name in homes:
             handed = bool(reads) and all(is_operand(op, value) for op, value in reads)
             homes[name] = Home.MATRIX if handed else Home.VECTOR
+    for value, name in regions.names.items():
+        if name in homes and _reads_heads_in_memory(value, regions, homes):
+            homes[name] = Home.MEMORY
     if residency is Residency.ALL and not _attention_is_handed(uses, homes):
         return find_homes(regions, Residency.HEADS)
     return homes
@@ -99,6 +113,24 @@ def _beside_attention(value: SSAValue) -> bool:
         if isinstance(kernel, FusedOp)
         for op in kernel.body.block.ops
     )
+
+
+def _beside_single_op(value: SSAValue) -> bool:
+    """Whether a kernel of one op makes or reads the tensor: those work out of main memory."""
+    around = {use.operation.parent_op() for use in value.uses} | {value.owner}
+    return any(isinstance(op, FusedOp) and single_op(op) is not None for op in around)
+
+
+def _reads_heads_in_memory(value: SSAValue, regions: Regions, homes: Mapping[str, Home]) -> bool:
+    """Whether a head-wise kernel makes the tensor of rows in main memory: its own go there too."""
+    kernel = value.owner
+    if not isinstance(kernel, FusedOp) or any(
+        isinstance(op, MatmulOp | AttentionOp | EmbedOp) for op in kernel.body.block.ops
+    ):
+        return False
+    read = {operand for op in kernel.body.block.ops for operand in op.operands}
+    names = {regions.names[operand] for operand in read if operand in regions.names}
+    return any(homes.get(name, Home.MEMORY) is Home.MEMORY for name in names)
 
 
 def _attention_is_handed(

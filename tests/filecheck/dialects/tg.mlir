@@ -19,6 +19,7 @@ builtin.module @decode attributes {tw.policy = "exact"} {
   // CHECK: tg.global state @k_cache : memref<2x1x2x40x32xf32, #tw.hbm>
   tg.global state @k_cache : memref<2x1x2x40x32xf32, #tw.hbm>
   tg.global state @v_cache : memref<2x1x2x40x32xf32, #tw.hbm>
+  tg.global input @rows_in : memref<4x64xbf16, #tw.hbm>
   // CHECK: tg.global scratch @h : memref<4x64xf32, #tw.hbm>
   tg.global scratch @h : memref<4x64xf32, #tw.hbm>
   // CHECK-NEXT: tg.scalar @rows : 0 to 4
@@ -47,6 +48,24 @@ builtin.module @decode attributes {tw.policy = "exact"} {
     tg.kv_append %r, %a to @k_cache, @v_cache[%c0]
     // CHECK-NEXT: %o = tg.attention %q cache @k_cache, @v_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 : tensor<?x64xf32, #tg.sizes<@rows>>
     %o = tg.attention %q cache @k_cache, @v_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %of = tg.attention %q cache @k_cache, @v_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 full : tensor<?x64xf32, #tg.sizes<@rows>>
+    %of = tg.attention %q cache @k_cache, @v_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 full : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %sc = tg.scores %q cache @k_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 : tensor<?x80xf32, #tg.sizes<@rows>>
+    %sc = tg.scores %q cache @k_cache[%c0] heads 2 kv_heads 2 scale 0.17677669 : tensor<?x80xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %pc = tg.softmax %sc heads 2 causal : tensor<?x80xf32, #tg.sizes<@rows>>
+    %pc = tg.softmax %sc heads 2 causal : tensor<?x80xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %pf = tg.softmax %sc heads 2 full : tensor<?x80xf32, #tg.sizes<@rows>>
+    %pf = tg.softmax %sc heads 2 full : tensor<?x80xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %ph = tg.softmax %sc heads 4 : tensor<?x80xf32, #tg.sizes<@rows>>
+    %ph = tg.softmax %sc heads 4 : tensor<?x80xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %pa = tg.softmax %sc : tensor<?x80xf32, #tg.sizes<@rows>>
+    %pa = tg.softmax %sc : tensor<?x80xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %mi = tg.mix %pc cache @v_cache[%c0] heads 2 kv_heads 2 : tensor<?x64xf32, #tg.sizes<@rows>>
+    %mi = tg.mix %pc cache @v_cache[%c0] heads 2 kv_heads 2 : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %ri = tg.input @rows_in : tensor<?x64xf32, #tg.sizes<@rows>>
+    %ri = tg.input @rows_in : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %ln = tg.layernorm %ri, %g, %g eps 1.0e-05 : tensor<?x64xf32, #tg.sizes<@rows>>
+    %ln = tg.layernorm %ri, %g, %g eps 0.00001 : tensor<?x64xf32, #tg.sizes<@rows>>
     // CHECK-NEXT: %f = tg.fused "blk.{l}.ffn" : tensor<?x64xf32, #tg.sizes<@rows>> {
     %f = tg.fused "blk.{l}.ffn" : tensor<?x64xf32, #tg.sizes<@rows>> {
       %w = tg.weight @gu[%c0] : tensor<64x64xf32>

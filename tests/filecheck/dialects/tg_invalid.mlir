@@ -81,6 +81,19 @@ tg.global weight @e : !lowbit.packed<32x100, q4_0, nk> from "e"
 %x = tensor.empty() : tensor<4x8xf32>
 %y = tg.take %x, @t : tensor<2x4xf32>
 // -----
+// CHECK: tg.input: @x is no input but output
+tg.global output @x : memref<4x8xf32, #tw.hbm>
+%x = tg.input @x : tensor<4x8xf32>
+// -----
+// CHECK: tg.input: tensor<4x8xf32> is not read from @x: memref<4x8xi32, #tw.hbm>
+tg.global input @x : memref<4x8xi32, #tw.hbm>
+%x = tg.input @x : tensor<4x8xf32>
+// -----
+// CHECK: tg.input: tensor<?x8xf32, #tg.sizes<@m>> is not read from @x: memref<4x16xf32, #tw.hbm>
+tg.scalar @m : 0 to 4
+tg.global input @x : memref<4x16xf32, #tw.hbm>
+%x = tg.input @x : tensor<?x8xf32, #tg.sizes<@m>>
+// -----
 // CHECK: tg.output: @o is no output but input
 tg.global input @o : memref<4x8xf32, #tw.hbm>
 %x = tensor.empty() : tensor<4x8xf32>
@@ -110,6 +123,25 @@ tg.output %x to @o
 %x = tensor.empty() : tensor<4x8xf32>
 %g = tensor.empty() : tensor<8xf32>
 %y = tg.rmsnorm %x, %g eps -0.1 : tensor<4x8xf32>
+// -----
+// CHECK: tg.layernorm: 4 values of beta for 8 columns
+%x = tensor.empty() : tensor<4x8xf32>
+%g = tensor.empty() : tensor<8xf32>
+%b = tensor.empty() : tensor<4xf32>
+%y = tg.layernorm %x, %g, %b eps 0.1 : tensor<4x8xf32>
+// -----
+// CHECK: tg.layernorm: eps is not negative
+%x = tensor.empty() : tensor<4x8xf32>
+%g = tensor.empty() : tensor<8xf32>
+%y = tg.layernorm %x, %g, %g eps -0.1 : tensor<4x8xf32>
+// -----
+// CHECK: tg.softmax: 8 columns are not 3 equal heads
+%x = tensor.empty() : tensor<4x8xf32>
+%y = tg.softmax %x heads 3 : tensor<4x8xf32>
+// -----
+// CHECK: tg.softmax: positions are seen by heads, causal or full
+%x = tensor.empty() : tensor<4x8xf32>
+%y = "tg.softmax"(%x) {seen = "all"} : (tensor<4x8xf32>) -> tensor<4x8xf32>
 // -----
 // CHECK: tg.unary: no function is named 'swish'
 %x = tensor.empty() : tensor<4x8xf32>
@@ -169,6 +201,33 @@ tg.kv_append %k, %k to @k, @k
 tg.global state @k : memref<1x2x40x4xf32, #tw.hbm>
 %q = tensor.empty() : tensor<4x8xf32>
 %o = tg.attention %q cache @k, @k heads 4 kv_heads 2 scale 0.5 : tensor<4x8xf32>
+// -----
+// CHECK: tg.scores: 4 query heads do not share 3 KV heads evenly
+%q = tensor.empty() : tensor<4x8xf32>
+%s = tg.scores %q cache @k heads 4 kv_heads 3 scale 0.5 : tensor<4x80xf32>
+// -----
+// CHECK: tg.scores: rows differ: tensor<4x8xf32> and tensor<2x80xf32>
+%q = tensor.empty() : tensor<4x8xf32>
+%s = tg.scores %q cache @k heads 2 kv_heads 2 scale 0.5 : tensor<2x80xf32>
+// -----
+// CHECK: tg.scores: @k is no cache of 2 KV heads x 20 positions x 4 values: memref<1x2x40x4xf32, #tw.hbm>
+tg.global state @k : memref<1x2x40x4xf32, #tw.hbm>
+%q = tensor.empty() : tensor<4x8xf32>
+%s = tg.scores %q cache @k heads 2 kv_heads 2 scale 0.5 : tensor<4x40xf32>
+// -----
+// CHECK: tg.mix: the result has 2 axes, not tensor<8xf32>
+%p = tensor.empty() : tensor<4x80xf32>
+%o = tg.mix %p cache @v heads 2 kv_heads 2 : tensor<8xf32>
+// -----
+// CHECK: tg.mix: @v is no state but input
+tg.global input @v : memref<1x2x40x4xf32, #tw.hbm>
+%p = tensor.empty() : tensor<4x80xf32>
+%o = tg.mix %p cache @v heads 2 kv_heads 2 : tensor<4x8xf32>
+// -----
+// CHECK: tg.mix: @v is no cache of 2 KV heads x 40 positions x 8 values: memref<1x2x40x4xf32, #tw.hbm>
+tg.global state @v : memref<1x2x40x4xf32, #tw.hbm>
+%p = tensor.empty() : tensor<4x80xf32>
+%o = tg.mix %p cache @v heads 2 kv_heads 2 : tensor<4x16xf32>
 // -----
 // CHECK: tg.fused: a kernel yields its results, in order and type
 %q = tensor.empty() : tensor<4x8xf32>

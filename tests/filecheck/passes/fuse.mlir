@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s -p fuse --split-input-file | filecheck %s
+// RUN: tilewright-opt %s -p 'fuse{unfused=true}' --split-input-file | filecheck %s --check-prefix ALONE
 // Graph ops become kernels, each around a matmul, an attention, an embedding or the heads of a layer.
 
 // A matmul takes the norm before it and the elementwise ops behind it, the residual too.
@@ -121,7 +122,61 @@ builtin.module @heads attributes {tw.policy = "exact"} {
 }
 
 // -----
-// Kernels stay as they are, and so does what no kernel takes.
+// A norm that more than matmuls read is made once, by a kernel of its own; so are a softmax and an
+// elementwise op that no kernel takes. Unfused, the matmul and its bias are apart too.
+// CHECK-LABEL: builtin.module @rowwise
+// ALONE-LABEL: builtin.module @rowwise
+builtin.module @rowwise attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @in : memref<4x32xf32, #tw.hbm>
+  tg.global weight @norm : memref<32xf32, #tw.hbm> from "'norm'"
+  tg.global weight @w : !lowbit.packed<32x32, q4_0, kn> from "'w'"
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  func.func @rowwise() {
+    // CHECK: %x = tg.input @in
+    // ALONE: %x = tg.input @in
+    %x = tg.input @in : tensor<?x32xf32, #tg.sizes<@rows>>
+    %g = tg.weight @norm : tensor<32xf32>
+    // CHECK-NEXT: %a = tg.fused "act"
+    // CHECK-NEXT: tg.unary silu %x
+    // CHECK-NEXT: tg.yield
+    // CHECK: %n = tg.fused "norm"
+    // CHECK-NEXT: tg.weight @norm
+    // CHECK-NEXT: tg.layernorm %a
+    // CHECK-NEXT: tg.yield
+    // CHECK: [[M:%.*]] = tg.fused "both"
+    // CHECK-NEXT: tg.weight @norm
+    // CHECK-NEXT: tg.rmsnorm %n
+    // CHECK-NEXT: tg.yield
+    // CHECK: [[Z:%.*]] = tg.fused "linear"
+    // CHECK-NEXT: tg.weight @w
+    // CHECK-NEXT: [[Y:%.*]] = tg.matmul [[M]]
+    // CHECK-NEXT: [[S:%.*]] = tg.binary add [[Y]], [[M]]
+    // CHECK-NEXT: tg.yield [[S]]
+    // CHECK: tg.fused "softmax" {
+    // CHECK-NEXT: [[P:%.*]] = tg.softmax [[Z]]
+    // CHECK-NEXT: tg.output [[P]] to @y
+    // ALONE: [[Y:%.*]] = tg.fused "linear"
+    // ALONE-NEXT: tg.weight @w
+    // ALONE-NEXT: tg.matmul
+    // ALONE-NEXT: tg.yield
+    // ALONE: tg.fused "sum"
+    // ALONE-NEXT: tg.binary add [[Y]]
+    // ALONE-NEXT: tg.yield
+    %a = tg.unary silu %x : tensor<?x32xf32, #tg.sizes<@rows>> loc("act")
+    %n = tg.layernorm %a, %g, %g eps 1.0e-05 : tensor<?x32xf32, #tg.sizes<@rows>> loc("norm")
+    %m = tg.rmsnorm %n, %g eps 1.0e-05 : tensor<?x32xf32, #tg.sizes<@rows>> loc("both")
+    %w = tg.weight @w : tensor<32x32xf32>
+    %y = tg.matmul %m, %w : tensor<?x32xf32, #tg.sizes<@rows>> loc("linear")
+    %z = tg.binary add %y, %m : tensor<?x32xf32, #tg.sizes<@rows>> loc("sum")
+    %p = tg.softmax %z : tensor<?x32xf32, #tg.sizes<@rows>> loc("softmax")
+    tg.output %p to @y
+    func.return
+  }
+}
+
+// -----
+// Kernels stay as they are, and so does what no kernel takes: rows picked for nobody.
 // CHECK-LABEL: builtin.module @kept
 builtin.module @kept attributes {tw.policy = "exact"} {
   tg.scalar @rows : 0 to 4
@@ -138,8 +193,8 @@ builtin.module @kept attributes {tw.policy = "exact"} {
       tg.yield %e
     }
     // CHECK-NEXT: }
-    // CHECK-NEXT: %a = tg.unary silu %x
-    %a = tg.unary silu %x : tensor<?x32xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %a = tg.take %x
+    %a = tg.take %x, @tokens : tensor<?x32xf32, #tg.sizes<@rows>>
     // CHECK-NEXT: tg.output %a to @y
     tg.output %a to @y
     func.return

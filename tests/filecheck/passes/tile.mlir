@@ -147,3 +147,103 @@ builtin.module @empty attributes {tw.policy = "exact"} {
     func.return
   }
 }
+
+// -----
+// Kernels of one op: rows come, the vector unit works on them, rows go. An input is read where it is.
+// CHECK-LABEL: builtin.module @rowwise
+builtin.module @rowwise attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @in : memref<4x64xf32, #tw.hbm>
+  tg.global weight @g : memref<64xf32, #tw.hbm> from "'g'"
+  tg.global weight @b : memref<64xf32, #tw.hbm> from "'b'"
+  tg.global output @y : memref<4x64xf32, #tw.hbm>
+  func.func @rowwise() {
+    // CHECK: tile.load @g[0] [64] to %gamma
+    // CHECK-NEXT: tile.load @b[0] [64] to %beta
+    // CHECK: tile.load @in[
+    // CHECK: tile.vec id(%x) reduce sum to %mean
+    // CHECK-NEXT: tile.vec id(%mean * -0.015625) to %mean
+    // CHECK-NEXT: tile.vec id(%x) add %mean to %centred reduce sumsq to %scale
+    // CHECK-NEXT: tile.vec rsqrt(%scale * 0.015625 + 1.0e-05) to %scale
+    // CHECK-NEXT: tile.vec id(%centred * %scale) mul %gamma to %centred
+    // CHECK-NEXT: tile.vec id(%centred) add %beta to %out
+    // CHECK-NEXT: tile.store %out to @norm_out[
+    %x = tg.input @in : tensor<?x64xf32, #tg.sizes<@rows>>
+    %n = tg.fused "norm" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %g = tg.weight @g : tensor<64xf32>
+      %b = tg.weight @b : tensor<64xf32>
+      %l = tg.layernorm %x, %g, %b eps 1.0e-05 : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %l
+    }
+    // CHECK: tile.vec id(%{{.*}}) reduce max to %top
+    // CHECK-NEXT: tile.vec neg(%top) to %top
+    // CHECK-NEXT: tile.vec exp(%{{.*}} + %top) to %chance reduce sum to %total
+    // CHECK-NEXT: tile.vec reciprocal(%total) to %total
+    // CHECK-NEXT: tile.vec id(%chance * %total) to %
+    // CHECK-NEXT: tile.store %{{.*}} to @softmax_out[
+    %p = tg.fused "softmax" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %s = tg.softmax %n heads 2 : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %s
+    }
+    // CHECK: tile.load @softmax_out[
+    // CHECK: tile.load @in[{{.*}} to %y
+    // CHECK-NEXT: tile.vec id(%{{.*}}) sub %y to %
+    // CHECK-NEXT: tile.store %{{.*}} to @y[
+    tg.fused "sum" {
+      %d = tg.binary sub %p, %x : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.output %d to @y
+      tg.yield
+    }
+    func.return
+  }
+}
+
+// -----
+// Attention in steps: keys and values by blocks of 4 positions, one head after another.
+// CHECK-LABEL: builtin.module @steps
+builtin.module @steps attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @in : memref<4x64xf32, #tw.hbm>
+  tg.global state @k : memref<1x1x8x32xf32, #tw.hbm>
+  tg.global state @v : memref<1x1x8x32xf32, #tw.hbm>
+  tg.global output @y : memref<4x64xf32, #tw.hbm>
+  func.func @steps() {
+    %q = tg.input @in : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK: tile.load @in[{{.*}} to %query
+    // CHECK: tile.load @k[
+    // CHECK: tile.matmul %query, %keys transposed into %scores
+    // CHECK-NEXT: %out = tile.buffer
+    // CHECK-NEXT: tile.vec id(%scores * 0.25) to %out
+    // CHECK: tile.store %out to @scores_out[
+    %s = tg.fused "scores" : tensor<?x16xf32, #tg.sizes<@rows>> {
+      %a = tg.scores %q cache @k heads 2 kv_heads 1 scale 0.25 : tensor<?x16xf32, #tg.sizes<@rows>>
+      tg.yield %a
+    }
+    // CHECK: tile.load @scores_out[
+    // CHECK: tile.vec id({{.*}}) band hi %{{.*}} step 1 axis 0 fill -1.0e+30 reduce max to %top
+    // CHECK: tile.vec exp({{.*}}) band hi %{{.*}} step 1 axis 0 fill 0.0 to %chance reduce sum to %total
+    // CHECK: tile.store {{.*}} to @softmax_out[
+    %p = tg.fused "softmax" : tensor<?x16xf32, #tg.sizes<@rows>> {
+      %a = tg.softmax %s heads 2 causal : tensor<?x16xf32, #tg.sizes<@rows>>
+      tg.yield %a
+    }
+    // CHECK: tile.load @softmax_out[
+    // CHECK: tile.load @v[
+    // CHECK: tile.matmul %{{.*}}, %values into %mixed
+    // CHECK: tile.store %{{.*}} to @y[
+    tg.fused "mix" {
+      %a = tg.mix %p cache @v heads 2 kv_heads 1 : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.output %a to @y
+      tg.yield
+    }
+    func.return
+  }
+}

@@ -3,6 +3,8 @@
 import pytest
 
 from tilewright.backend.formats import FormatError
+from tilewright.compiler.check import PassChecker
+from tilewright.compiler.driver import compile_entry
 from tilewright.passes.located import PassError
 
 from .models import TO_TILE, apply, model_module, parse
@@ -43,31 +45,10 @@ def tile(body: str, passes: tuple[str, ...] = TO_TILE) -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        # An elementwise op that follows no matmul.
-        ("%a = tg.unary silu %x : T loc('act')\n tg.output %a to @y", "tg.unary at act"),
-        # The same in front of a matmul.
-        (
-            "%a = tg.unary silu %x : T loc('act')\n"
-            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
-            "tg.unary at act",
-        ),
         # A function that no epilogue has.
         (
             "%a = tg.matmul %x, %w : T\n %b = tg.unary exp %a : T loc('act')\ntg.output %b to @y",
             "tg.unary at act",
-        ),
-        # A norm of heads straight before a matmul.
-        (
-            "%a = tg.rmsnorm %x, %g eps 1.0e-05 heads 2 : T loc('norm')\n"
-            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
-            "tg.rmsnorm at norm",
-        ),
-        # A norm over all heads before rope.
-        (
-            "%a = tg.rmsnorm %x, %full eps 1.0e-05 : T loc('norm')\n"
-            "%r = tg.rope %a, @cos, @sin heads 2 : T\n"
-            "%b = tg.matmul %r, %w : T loc('b')\n tg.output %b to @y",
-            "tg.rmsnorm at norm",
         ),
         # A norm behind rope.
         (
@@ -82,6 +63,42 @@ def test_the_op_is_named(body: str, named: str) -> None:
     with pytest.raises(PassError) as caught:
         tile(body.replace("'", '"'))
     assert str(caught.value).startswith(f"{named}: no kernel "), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # An elementwise op that follows no matmul, and one in front of a matmul.
+        "%a = tg.unary silu %x : T\n tg.output %a to @y",
+        "%a = tg.unary silu %x : T\n %b = tg.matmul %a, %w : T\n tg.output %b to @y",
+        # Functions that no epilogue has, of one pass and of several.
+        "%a = tg.unary exp %x : T\n %c = tg.unary rsqrt %a : T\n"
+        "%b = tg.unary gelu_tanh %c : T\n tg.output %b to @y",
+        "%a = tg.unary square %x : T\n %b = tg.unary neg %a : T\n tg.output %b to @y",
+        # A norm of heads straight before a matmul.
+        "%a = tg.rmsnorm %x, %g eps 1.0e-05 heads 2 : T\n"
+        "%b = tg.matmul %a, %w : T\n tg.output %b to @y",
+        # A norm over all heads before rope.
+        "%a = tg.rmsnorm %x, %full eps 1.0e-05 : T\n"
+        "%r = tg.rope %a, @cos, @sin heads 2 : T\n"
+        "%b = tg.matmul %r, %w : T\n tg.output %b to @y",
+        # Sums of two rows, and of rows and a parameter.
+        "%a = tg.binary max %x, %full : T\n %b = tg.binary sub %a, %x : T\n tg.output %b to @y",
+        # A norm that a matmul and a sum read: it is made once.
+        "%a = tg.rmsnorm %x, %full eps 1.0e-05 : T\n %b = tg.matmul %a, %w : T\n"
+        "%c = tg.binary add %b, %a : T\n tg.output %c to @y",
+        # Rows that stay as they are.
+        "tg.output %x to @y",
+    ],
+)
+@pytest.mark.parametrize("unfused", [False, True])
+def test_ops_without_a_matmul_are_kernels(body: str, unfused: bool) -> None:
+    """All levels agree, each op a kernel of its own or not."""
+    text = (HEAD + body + TAIL).replace(": T", ": tensor<?x32xf32, #tg.sizes<@rows>>")
+    module = parse(text)
+    checker = PassChecker("tw-small")
+    compile_entry(module, "tw-small", unfused=unfused, after_pass=[checker.after_pass])
+    assert checker.passed[-1] == "select"
 
 
 def test_ops_outside_of_kernels_are_named() -> None:

@@ -14,9 +14,12 @@ builtin.module @m attributes {tw.policy = "POLICY"} {
   tg.table @q_len : 1 x 0 to 4
   tg.table @kv_len : 1 x 0 to 7
   tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global input @rows_in : memref<4x32xf32, #tw.hbm>
+  tg.global input @narrow : memref<4x32xbf16, #tw.hbm>
   tg.global input @index : memref<4xi32, #tw.hbm>
   tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
   tg.global weight @w : !lowbit.packed<32x32, q4_0, kn> from "'w'"
+  tg.global state @k : memref<1x1x8x16xf32, #tw.hbm>
   tg.global output @y : memref<4x32xf32, #tw.hbm>
   func.func @m() {
     %c0 = arith.constant 0 : index
@@ -110,6 +113,66 @@ def test_a_loop_tensor_that_is_read_elsewhere_is_refused() -> None:
     %b = tg.matmul %r, %w : T loc("b")
     %z = tg.binary add %b, %x : T
     tg.output %z to @y
+    """)
+
+
+def test_an_input_is_not_overwritten() -> None:
+    text = tiled("""
+    %i = tg.input @rows_in : T
+    %a = tg.matmul %i, %w : T loc("a")
+    %z = tg.binary add %i, %a : T
+    %b = tg.matmul %z, %w : T loc("b")
+    tg.output %b to @y
+    """)
+    stores = [line for line in text.splitlines() if "tile.store" in line]
+    assert stores
+    assert not any("@rows_in" in line for line in stores)
+
+
+def test_a_loop_that_would_update_an_input_is_refused() -> None:
+    with pytest.raises(PassError, match=r"scf.for at layers: it begins with .* `tg.input at in`"):
+        tiled("""
+    %i = tg.input @rows_in : T loc("in")
+    %r = scf.for %l = %c0 to %c2 step %c1 iter_args(%t = %i) -> T {
+      %v = tg.weight @w : tensor<32x32xf32>
+      %a = tg.matmul %t, %v : T loc("a")
+      %n = tg.binary add %t, %a : T
+      scf.yield %n : T
+    } loc("layers")
+    %b = tg.matmul %r, %w : T loc("b")
+    tg.output %b to @y
+    """)
+
+
+def test_a_residual_of_another_type_is_refused() -> None:
+    with pytest.raises(PassError, match=r"tg.binary at sum: @narrow holds bf16; wanted f32"):
+        tiled("""
+    %i = tg.input @narrow : T
+    %a = tg.matmul %i, %w : T loc("a")
+    %z = tg.binary add %i, %a : T loc("sum")
+    tg.output %z to @y
+    """)
+
+
+def test_queries_of_another_type_are_refused() -> None:
+    """Under bf16 the matrix unit would multiply float32 in more phases, and to other bits."""
+    with pytest.raises(PassError, match=r"tg.attention at o: @rows_in holds f32; wanted bf16"):
+        tiled(
+            """
+    %i = tg.input @rows_in : T
+    %o = tg.attention %i cache @k, @k heads 2 kv_heads 1 scale 0.25 : T loc("o")
+    tg.output %o to @y
+    """,
+            "bf16",
+        )
+
+
+def test_an_output_of_hidden_columns_is_refused() -> None:
+    with pytest.raises(PassError, match=r"tg.softmax at p: columns that no row sees are not"):
+        tiled("""
+    %i = tg.input @rows_in : T
+    %p = tg.softmax %i heads 2 causal : T loc("p")
+    tg.output %p to @y
     """)
 
 
