@@ -9,9 +9,11 @@ layers, `m` memories of earlier states (kernel_skip). Columns are those of layou
 
 from numba import njit
 
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS
+from ...backend.isa.field import REGISTERS
+from ..functional.kernel_alu import alu
+from ..functional.kernel_jit import compiled
 from .kernel_skip import consider
-from .kernel_steps import begin, compiled, find_variant, finish, issue, serve
+from .kernel_steps import begin, find_variant, finish, issue, serve
 from .layout import (
     ALU,
     ASKED,
@@ -76,29 +78,7 @@ from .layout import (
     WORK,
 )
 
-ADD, SUB, MUL, LEAST, MOST = (ALU_FUNCTIONS.index(f) for f in ("add", "sub", "mul", "min", "max"))
-SHIFT_LEFT, SHIFT_RIGHT = ALU_FUNCTIONS.index("shl"), ALU_FUNCTIONS.index("shr")
-COUNTERS = E_REGISTER + 16
-
-
-@compiled
-def alu(function, a, b):
-    """64-bit integer arithmetic."""
-    if function == ADD:
-        return a + b
-    if function == SUB:
-        return a - b
-    if function == MUL:
-        return a * b
-    if function == LEAST:
-        return min(a, b)
-    if function == MOST:
-        return max(a, b)
-    if function == SHIFT_LEFT:
-        return a << (b & 63)
-    if function == SHIFT_RIGHT:
-        return a >> (b & 63)
-    return a & b
+COUNTERS = E_REGISTER + REGISTERS
 
 
 @compiled

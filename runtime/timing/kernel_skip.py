@@ -10,7 +10,8 @@ A memory of `m`, one for each loop: a header, the exact part, the shifted part, 
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from .kernel_steps import compiled
+from ...backend.isa.field import REGISTERS
+from ..functional.kernel_jit import compiled
 from .layout import (
     C_ACQUIRED,
     C_COMMITTED,
@@ -93,7 +94,7 @@ ENGINE_SHIFT = 2 + 2 * LEVELS
 EXACT = MEMORY_HEADER
 SHIFTED = EXACT + MEMORY_EXACT
 TOTALS = SHIFTED + MEMORY_SHIFTED
-COUNTERS = E_REGISTER + 16
+COUNTERS = E_REGISTER + REGISTERS
 ROOM_FOR_ONE = 64
 """Most columns that are written between two looks at the room that is left."""
 

@@ -3,8 +3,7 @@
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from numba import njit
-
+from ..functional.kernel_jit import compiled
 from .layout import (
     AXES,
     BOUND,
@@ -71,9 +70,6 @@ from .layout import (
     VARIANTS,
     WAKE,
 )
-
-compiled = njit(nogil=True, error_model="numpy")
-"""Decorator of a kernel that is always reached from the one cached entry."""
 
 PICOSECONDS = 10**12
 NEVER = 2**62
