@@ -6,6 +6,7 @@ else of a launch: addresses, offsets and values play no part.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -108,7 +109,7 @@ def cost_rule(program: Program, machine: Machine, ins: Ins) -> CostRule:
     return CostRule(bounded, lambda extents: made.cost(box(extents)), box)
 
 
-class _Family:
+class _Family(ABC):
     """An instruction with its operands looked up. `shape` and `bounds` are parallel."""
 
     shape: Extents
@@ -117,9 +118,9 @@ class _Family:
     def __init__(self, program: Program, machine: Machine, ins: Ins) -> None:
         self.program, self.machine, self.ins = program, machine, ins
 
+    @abstractmethod
     def cost(self, box: Extents) -> Cost:
         """The cost of a clipped box."""
-        raise NotImplementedError
 
     def view(self, name: str) -> View:
         """The view of an operand."""
