@@ -43,7 +43,9 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
             "`dst` does not broadcast (no stride 0 on an axis longer than 1), and source and "
             "destination bytes do not overlap.",
         ),
-        duration="issue + latency + bytes / effective bandwidth(run, stride, mix)",
+        duration="`dma_issue_ps`; then main memory serves its bursts, and it is done "
+        "`hbm_latency_ps` later. On chip alone: `dma_issue_ps` and `ceil(bytes / "
+        "vector_port_bytes)` cycles",
     ),
     Instruction(
         mnemonic="fill",
@@ -58,7 +60,7 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
 Every element of the box (the shape of `dst` clipped by the bounds) becomes the constant, converted
 to the format of `dst` as chapter 8 says.""",
         limits=("`value` is a constant.", "An axis that `dst` does not have has no bound."),
-        duration="bytes / port",
+        duration="as `copy`",
     ),
     Instruction(
         mnemonic="gather",
@@ -78,7 +80,8 @@ zeros.""",
             _DENSE_ALIKE,
             "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
         ),
-        duration="per row max(issue, run bytes / effective bandwidth)",
+        duration="as `copy`, with `dma_issue_ps` for each of max(n, 1) rows; where `index` lies "
+        "in main memory, done two latencies after its service",
     ),
     Instruction(
         mnemonic="scatter",
@@ -98,6 +101,6 @@ number occurs twice the later row stays.""",
             _DENSE_ALIKE,
             "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
         ),
-        duration="as gather",
+        duration="as `gather`",
     ),
 )

@@ -78,8 +78,8 @@ builtin.module {
   tg.global weight @w : !lowbit.packed<32x32, q4_0, kn 32> from "w"
   // CHECK: stream.channel @once from ld to [vpu] : 1 slots of 576
   stream.channel @once from ld to [vpu] : 1 slots of 576 in #tw.spm
-  // CHECK-NEXT: stream.channel @blocks from ld to [vpu] : 3 slots of 576
-  stream.channel @blocks from ld to [vpu] : 1 slots of 576 in #tw.spm
+  // CHECK-NEXT: stream.channel @weights from ld to [vpu] : 3 slots of 576
+  stream.channel @weights from ld to [vpu] : 1 slots of 576 in #tw.spm
   func.func @short() {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
@@ -94,10 +94,10 @@ builtin.module {
     %up = arith.addi %rows, %c3 : index
     %count = arith.shrui %up, %c2 : index
     scf.for %i = %c0 to %count step %c1 {
-      %b0 = stream.acquire @blocks on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      %b0 = stream.acquire @weights on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
       tile.load @w[0, 0] [1] to %b0 on ld
       stream.commit %b0
-      %b1 = stream.wait @blocks on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      %b1 = stream.wait @weights on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
       stream.release %b1
     }
     func.return
