@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ..machine import Machine
-from ..timing.energy import Energy, Work, energy_of
+from ..timing.energy import CODE_CLASSES, FLOAT_CLASS, Energy, Work, energy_of
 from .bound import Bound
-from .ops import Op
+from .ops import FLOAT
 
 ONCE_IN_ONCE_OUT = 2
-ACCUMULATOR_BYTES = 4
 
 
 def least_work(machine: Machine, bound: Bound) -> Work:
@@ -18,16 +17,18 @@ def least_work(machine: Machine, bound: Bound) -> Work:
     their outputs may stay between the units.
     """
     moved = bound.bytes.total
-    classes = {4: 0, 8: 0, 16: 0}
+    classes: dict[int, int] = dict.fromkeys((*CODE_CLASSES, FLOAT_CLASS), 0)
     sums = 0
     for op in (one.op for one in bound.ops):
-        for bits, count in _macs(op):
-            classes[bits] += count
-        sums += sum(p.m * p.n * p.repeats for p in op.products)
+        for product in op.products:
+            classes[product.mac_class] += product.phased_macs
+            sums += product.m * product.n * product.repeats
+        if op.scores:
+            classes[FLOAT_CLASS] += op.scores.phased_macs
     return Work(
         hbm_bytes=moved if machine.has_hbm else 0,
         spm_bytes=ONCE_IN_ONCE_OUT * moved if machine.has_hbm else moved,
-        acc_bytes=ONCE_IN_ONCE_OUT * ACCUMULATOR_BYTES * sums,
+        acc_bytes=ONCE_IN_ONCE_OUT * FLOAT * sums,
         macs4=classes[4],
         macs8=classes[8],
         macs16=classes[16],
@@ -39,11 +40,3 @@ def least_work(machine: Machine, bound: Bound) -> Work:
 def least_energy(machine: Machine, bound: Bound) -> Energy:
     """Joules of the least work."""
     return energy_of(machine, least_work(machine, bound))
-
-
-def _macs(op: Op) -> list[tuple[int, int]]:
-    """Class and multiply-adds times phases of each product."""
-    found = [(p.mac_class, p.m * p.k * p.n * p.phases * p.repeats) for p in op.products]
-    if op.scores:
-        found.append((16, op.scores.macs * op.scores.phases))
-    return found

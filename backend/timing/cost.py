@@ -150,8 +150,7 @@ class _Matmul(_Family):
             "matmul",
             busy,
             late_ps=late if busy else 0,
-            spm_bytes=m * k * ELEMENT_BYTES[self.a.format]
-            + ceil_div(k, spec.block) * spec.block_bytes * n,
+            spm_bytes=m * k * ELEMENT_BYTES[self.a.format] + n * spec.row_bytes(k),
             acc_bytes=2 * m * n * ELEMENT_BYTES["f32"] if busy else 0,
             macs=m * n * k * self.passes,
             mac_class=mac_class(self.a.format, self.b.format),
@@ -197,7 +196,7 @@ class _Vector(_Family):
         if view.order:
             spec = FORMATS[view.format]
             k, n = shape if view.order == "kn" else reversed(shape)
-            return ceil_div(k, spec.block) * spec.block_bytes * n
+            return n * spec.row_bytes(k)
         return distinct(view, shape) * ELEMENT_BYTES[view.format]
 
 
