@@ -33,10 +33,10 @@ class Events:
         self.channels = [
             Channel(
                 c.slots,
-                c.primed,
-                c.primed,
-                {numbers[e]: 0 for e in c.consumers},
-                {numbers[e]: 0 for e in c.consumers},
+                acquired=c.primed,
+                committed=c.primed,
+                waited={numbers[e]: 0 for e in c.consumers},
+                released={numbers[e]: 0 for e in c.consumers},
             )
             for c in launch.program.channels
         ]

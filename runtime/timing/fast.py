@@ -18,7 +18,6 @@ from .tables import Tables, build_tables
 
 WORTH = 10_000
 """A look costs some microseconds: as much as a few hundred instructions."""
-NEVER = 1 << 62
 
 
 def kernel_sources(folder: Path) -> list[Path]:
@@ -57,8 +56,8 @@ def run_fast(launch: Decoded, worth: int = WORTH) -> Tally:
     """One launch.
 
     `worth`: instructions that must be left in a loop for a look at whether its trips repeat;
-    NEVER executes every trip. The result is the same. Raises TimingError where engines block for
-    ever or a word is not known.
+    `layout.NEVER` executes every trip. The result is the same. Raises TimingError where engines
+    block for ever or a word is not known.
     """
     tables = build_tables(launch, worth)
     run_tables(tables)

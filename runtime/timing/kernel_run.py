@@ -9,7 +9,6 @@ layers, `m` memories of earlier states (kernel_skip). Columns are those of layou
 
 from numba import njit
 
-from ...backend.isa.field import REGISTERS
 from ..functional.kernel_alu import alu
 from ..functional.kernel_jit import compiled
 from .kernel_skip import consider
@@ -24,6 +23,7 @@ from .layout import (
     COST,
     COUNTER,
     E_BEGUN,
+    E_COUNTER,
     E_DEPTH,
     E_ENTERED,
     E_EXECUTED,
@@ -78,8 +78,6 @@ from .layout import (
     WORK,
 )
 
-COUNTERS = E_REGISTER + REGISTERS
-
 
 @compiled
 def scalar(code, c, s, g, kind):
@@ -112,7 +110,7 @@ def enter(code, c, s, g, row, t, marks):
     if code[c + IS_LAYERS] and s[MARKS] + count >= marks.shape[0]:
         s[ASKED] = s[MARKS] + count + 1
         return -1
-    s[g + COUNTERS + code[c + COUNTER]] = 0
+    s[g + E_COUNTER + code[c + COUNTER]] = 0
     if count <= 0:
         return code[c + PAIR] + 1
     level = g + E_STACK + s[g + E_DEPTH] * STACK_WIDTH
@@ -128,7 +126,7 @@ def enter(code, c, s, g, row, t, marks):
 @compiled
 def come_round(code, c, s, g, e, row, t, marks):
     """next: the following row."""
-    s[g + COUNTERS + code[c + COUNTER]] += 1
+    s[g + E_COUNTER + code[c + COUNTER]] += 1
     depth = s[g + E_DEPTH] - 1
     level = g + E_STACK + depth * STACK_WIDTH
     if code[c + IS_LAYERS]:

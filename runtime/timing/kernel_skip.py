@@ -10,7 +10,6 @@ A memory of `m`, one for each loop: a header, the exact part, the shifted part, 
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from ...backend.isa.field import REGISTERS
 from ..functional.kernel_jit import compiled
 from .layout import (
     C_ACQUIRED,
@@ -24,6 +23,7 @@ from .layout import (
     CHANNELS,
     COUNTER,
     E_BEGUN,
+    E_COUNTER,
     E_DEPTH,
     E_DONE,
     E_END_ROOM,
@@ -47,6 +47,7 @@ from .layout import (
     E_UNSERVED,
     END_WIDTH,
     ENGINE_COUNT,
+    ENGINE_SHIFT,
     ENGINE_WIDTH,
     ENGINES,
     FREE_AT,
@@ -70,6 +71,7 @@ from .layout import (
     N_CODE,
     N_FLOOR,
     N_MOVE,
+    NEVER,
     Q_BURSTS,
     Q_DONE,
     Q_HANDED,
@@ -88,13 +90,9 @@ from .layout import (
 PATIENCE = 40
 """After so many trips without a repetition, look only at trips that are powers of two."""
 TOO_LONG = -1
-LEVELS = 8
-ENGINE_SHIFT = 2 + 2 * LEVELS
-"""Shifted columns of an engine: time, rows executed, and of each level trips left and entry."""
 EXACT = MEMORY_HEADER
 SHIFTED = EXACT + MEMORY_EXACT
 TOTALS = SHIFTED + MEMORY_SHIFTED
-COUNTERS = E_REGISTER + REGISTERS
 ROOM_FOR_ONE = 64
 """Most columns that are written between two looks at the room that is left."""
 
@@ -225,7 +223,7 @@ def write_down(code, s, m, base):
 @compiled
 def repetitions(s, m, old, new, dt):
     """How often what happened from `old` to `new` will happen again; 0 where it will not."""
-    most = 2**62
+    most = NEVER
     for e in range(s[ENGINE_COUNT]):
         g = s[ENGINES] + e * ENGINE_WIDTH
         a, b = old + SHIFTED + e * ENGINE_SHIFT, new + SHIFTED + e * ENGINE_SHIFT
@@ -242,7 +240,7 @@ def repetitions(s, m, old, new, dt):
             if m[a + 3 + 2 * d] != m[b + 3 + 2 * d] or gone < 0:
                 return 0
             most = min(most, m[b + 2 + 2 * d] // gone)
-    return most if most < 2**62 else 0
+    return most if most < NEVER else 0
 
 
 @compiled
@@ -261,7 +259,7 @@ def skip(code, s, m, old, new, times, dt):
             gone = m[a + 2 + 2 * d] - m[b + 2 + 2 * d]
             level = g + E_STACK + d * STACK_WIDTH
             s[level + 1] -= times * gone
-            s[g + COUNTERS + code[s[level] * ROW_WIDTH + COUNTER]] += times * gone
+            s[g + E_COUNTER + code[s[level] * ROW_WIDTH + COUNTER]] += times * gone
         for column in (E_READ, E_DONE):
             if s[g + column] > now:
                 s[g + column] += shift

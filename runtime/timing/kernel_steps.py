@@ -46,10 +46,10 @@ from .layout import (
     IN_FLIGHT,
     KIND,
     LAST_QUEUE,
-    MAX_AXES,
     N_CODE,
     N_FLOOR,
     N_MOVE,
+    NEVER,
     Q_BURSTS,
     Q_DONE,
     Q_HANDED,
@@ -72,7 +72,6 @@ from .layout import (
 )
 
 PICOSECONDS = 10**12
-NEVER = 2**62
 
 
 @compiled
@@ -290,6 +289,3 @@ def chunks_ps(s, nbytes):
     if left:
         spent += (left * PICOSECONDS + s[RATE] - 1) // s[RATE]
     return spent
-
-
-assert MAX_AXES <= 8, "SCRATCH holds the extents of a row"

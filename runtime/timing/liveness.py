@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backend.isa.codec import Ins
-from ...backend.isa.field import COUNTERS, NO_REGISTER, REGISTERS
+from ...backend.isa.field import NO_REGISTER, REGISTERS
 from .decoded import Timed
-
-ALL_REGISTERS = REGISTERS + COUNTERS
 
 
 def _bit(register: int) -> int:
