@@ -24,6 +24,10 @@ _INDEX = OperandSpec(
     "index", "read", "row numbers", formats=("i32",), ranks=(1, 1), spaces=("hbm", "spm")
 )
 _DENSE_ALIKE = "Views are dense, of equal rank and equal format."
+_ROW_LIMITS = (
+    _DENSE_ALIKE,
+    "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
+)
 
 MOVE_INSTRUCTIONS: tuple[Instruction, ...] = (
     Instruction(
@@ -76,10 +80,7 @@ to the format of `dst` as chapter 8 says.""",
 `n` is extent 0 of `dst`, clipped by `rows`. For i in 0 .. n - 1, with `j = index[i]`:
 `dst[i, ...] = src[j, ...]` as bits if `0 <= j < ` extent 0 of `src`, else the row becomes
 zeros.""",
-        limits=(
-            _DENSE_ALIKE,
-            "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
-        ),
+        limits=_ROW_LIMITS,
         duration="as `copy`, with `dma_issue_ps` for each of max(n, 1) rows; where `index` lies "
         "in main memory, done two latencies after its service",
     ),
@@ -97,10 +98,7 @@ zeros.""",
 `n` is extent 0 of `src`, clipped by `rows`. For i in 0 .. n - 1 ascending, with `j = index[i]`:
 `dst[j, ...] = src[i, ...]` as bits if `0 <= j < ` extent 0 of `dst`, else nothing happens. Where a
 number occurs twice the later row stays.""",
-        limits=(
-            _DENSE_ALIKE,
-            "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
-        ),
+        limits=_ROW_LIMITS,
         duration="as `gather`",
     ),
 )
