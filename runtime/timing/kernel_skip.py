@@ -4,6 +4,9 @@ When the reference engine has come round a loop and all engines stand blocked, t
 down relative to main memory's time. If it equals an earlier one of the same run of that loop, what
 happened between both happens again for as long as every loop that went on has trips left.
 
+A counter that can reach a bound belongs to the state: a loop that clips its own last tile never
+repeats by itself, only as a part of the loops around it.
+
 A memory of `m`, one for each loop: a header, the exact part, the shifted part, all totals.
 """
 
