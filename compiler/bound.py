@@ -71,7 +71,7 @@ def _needed(
         if p.columns is not None:
             spec = find_format(formats[p.symbol])
             layers = config.layers if p.layered else 1
-            total += layers * p.rows * -(-p.columns // spec.block) * spec.block_bytes
+            total += layers * p.rows * spec.row_bytes(p.columns)
     positions = sum(s.context for s in step.sequences)
     element = find_policy(policy).cache_bytes
     return total + 2 * config.layers * config.kv_heads * config.head_dim * positions * element

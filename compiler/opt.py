@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import IO, cast
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
-from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
+from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.utils.exceptions import (
+    ArgSpecParseError,
+    DiagnosticException,
+    ParseError,
+    PassFailedException,
+)
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..backend.errors import TilewrightError
@@ -76,9 +83,25 @@ class TilewrightOpt(xDSLOptMain):
             self.args.dump_ir,
             not self.args.disable_verify,
         )
+        check_names(self.args.passes, self.available_passes)
         self.pipeline = PassPipeline.parse_spec(
             self.available_passes, self.args.passes, watch.after_pass
         )
+
+
+def check_names(pipeline: str, known: Iterable[str]) -> None:
+    """Refuse a pipeline that cannot be read, and a pass that does not exist, with those that do,
+    the likeliest first.
+    """
+    try:
+        names = [spec.name for spec in parse_pipeline(pipeline)]
+    except ArgSpecParseError as error:
+        said = str(error).strip().splitlines()[-1].strip()
+        raise TilewrightError(f"-p '{pipeline}' is no list of passes: {said}") from None
+    for name in names:
+        if name not in known:
+            likest = sorted(known, key=lambda one: -SequenceMatcher(None, name, one).ratio())
+            raise TilewrightError(f"no pass is named '{name}'; the passes are {', '.join(likest)}")
 
 
 class Watch:
@@ -126,6 +149,8 @@ class Watch:
 
 def first_line(error: Exception) -> str:
     """What an error says, on one line and without pictures of the IR."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: cannot be opened: {error.strerror}"
     if isinstance(error, ParseError):
         return f"{error.span.get_location()}: {error.msg}"
     text = str(error).strip()

@@ -1,4 +1,4 @@
-"""The declaration of a channel, of the stream dialect."""
+"""The declaration of a channel, of the stream dialect, and what ops that name one share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     IntAttr,
     StringAttr,
+    SymbolRefAttr,
 )
 from xdsl.ir import Attribute
 from xdsl.irdl import (
@@ -201,3 +202,14 @@ class ChannelOp(TextOp):
             raise VerifyException("mxu fills #tw.acc, not #tw.spm")
         if self.producer.kind == "st":
             raise VerifyException("a store queue fills no slots")
+
+
+class ChannelUser(TextOp):
+    """An op that names a channel."""
+
+    symbol = prop_def(SymbolRefAttr)
+
+    @property
+    def channel_name(self) -> str:
+        """The channel's name, without @."""
+        return self.symbol.string_value()

@@ -31,6 +31,18 @@ def check_format(name: str, order: str) -> None:
         raise VerifyException(f"no packed order is named {order!r}: {', '.join(ORDERS)}")
 
 
+def read_common(parser: AttrParser) -> tuple[ArrayAttr[IntAttr], StringAttr, StringAttr]:
+    """`64x96, q4_1, kn`: shape, format, order."""
+    shape = dimensions(parser)
+    format = parser.parse_identifier()
+    parser.parse_punctuation(",")
+    return (
+        ArrayAttr(IntAttr(n) for n in shape),
+        StringAttr(format),
+        StringAttr(parser.parse_identifier()),
+    )
+
+
 @irdl_attr_definition
 class PackedType(ParametrizedAttribute, TypeAttribute):
     """A packed parameter: `!lowbit.packed<2x64x96, q4_1, kn 32>` is 2 layers of K=64 x N=96.
@@ -57,17 +69,9 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            shape = dimensions(parser)
-            format = parser.parse_identifier()
-            parser.parse_punctuation(",")
-            order = parser.parse_identifier()
+            common = read_common(parser)
             panel = parser.parse_optional_integer(allow_boolean=False, allow_negative=False)
-        return (
-            ArrayAttr(IntAttr(n) for n in shape),
-            StringAttr(format),
-            StringAttr(order),
-            IntAttr(panel or 0),
-        )
+        return *common, IntAttr(panel or 0)
 
     def print_parameters(self, printer: Printer) -> None:
         panel = f" {self.panel.data}" if self.panel.data else ""
@@ -145,11 +149,7 @@ class TileType(ParametrizedAttribute, TypeAttribute):
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            shape = dimensions(parser)
-            format = parser.parse_identifier()
-            parser.parse_punctuation(",")
-            order = parser.parse_identifier()
-        return ArrayAttr(IntAttr(n) for n in shape), StringAttr(format), StringAttr(order)
+            return read_common(parser)
 
     def print_parameters(self, printer: Printer) -> None:
         shape = "x".join(map(str, self.get_shape()))

@@ -28,7 +28,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from .channel import ChannelOp
+from .channel import ChannelOp, ChannelUser
 from .shaped import memref_of
 from .spaces import EngineAttr, engine_attr, parse_engine, space_name
 from .text import (
@@ -39,6 +39,7 @@ from .text import (
     operand,
     parse_symbol,
     parse_values,
+    print_operands,
     print_type,
     print_values,
     split_values,
@@ -48,10 +49,9 @@ from .text import (
 from .tile import element_of, is_contiguous, shape_of
 
 
-class SlotOp(TextOp):
+class SlotOp(ChannelUser):
     """`%slot = ... @channel on engine : type`."""
 
-    symbol = prop_def(SymbolRefAttr)
     engine = prop_def(EngineAttr)
     slot = result_def(MemRefType)
 
@@ -60,11 +60,6 @@ class SlotOp(TextOp):
             result_types=[type],
             properties={"symbol": symbol(channel), "engine": engine_attr(engine)},
         )
-
-    @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -125,8 +120,7 @@ class SlotEndOp(TextOp):
         return cls(operand(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.slot)
+        print_operands(printer, self.slot)
 
     def verify_(self) -> None:
         begin = self.slot.owner
@@ -152,19 +146,13 @@ class ReleaseOp(SlotEndOp):
     BEGIN: ClassVar = WaitOp
 
 
-class TokenOp(TextOp):
+class TokenOp(ChannelUser):
     """`... @channel on engine`."""
 
-    symbol = prop_def(SymbolRefAttr)
     engine = prop_def(EngineAttr)
 
     def __init__(self, channel: str | SymbolRefAttr, engine: str | EngineAttr):
         super().__init__(properties={"symbol": symbol(channel), "engine": engine_attr(engine)})
-
-    @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -191,14 +179,13 @@ class AwaitOp(TokenOp):
 
 
 @irdl_op_definition
-class SendOp(TextOp):
+class SendOp(ChannelUser):
     """Sends one i32 element of a buffer as a scalar: `stream.send %table[0, %b] to @n on vpu`."""
 
     name = "stream.send"
     source = operand_def(MemRefType)
     dynamic_offsets = var_operand_def(IndexType())
     static_offsets = prop_def(I64Array)
-    symbol = prop_def(SymbolRefAttr)
     engine = prop_def(EngineAttr)
 
     def __init__(
@@ -219,11 +206,6 @@ class SendOp(TextOp):
         )
 
     @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
-
-    @property
     def offsets(self) -> tuple[SSAValue | int, ...]:
         """One offset for each axis of the source."""
         return join_values(self.dynamic_offsets, self.static_offsets)
@@ -238,8 +220,7 @@ class SendOp(TextOp):
         return cls(source, offsets, name, parse_engine(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.source)
+        print_operands(printer, self.source)
         print_values(printer, self.dynamic_offsets, self.static_offsets)
         printer.print_string(f" to {symbol_text(self.symbol)} on {self.engine.data}")
 
@@ -254,23 +235,17 @@ class SendOp(TextOp):
 
 
 @irdl_op_definition
-class RecvOp(TextOp):
+class RecvOp(ChannelUser):
     """The next scalar, in each consumer its own copy: `%n = stream.recv @n` is an index.
 
     The one op of the streamed level that several engines execute.
     """
 
     name = "stream.recv"
-    symbol = prop_def(SymbolRefAttr)
     result = result_def(IndexType())
 
     def __init__(self, channel: str | SymbolRefAttr):
         super().__init__(result_types=[IndexType()], properties={"symbol": symbol(channel)})
-
-    @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
 
     @classmethod
     def read(cls, parser: Parser) -> Self:

@@ -164,6 +164,23 @@ def symbol_text(reference: SymbolRefAttr) -> str:
     return "@" + reference.string_value()
 
 
+def optional_index(parser: Parser) -> SSAValue | None:
+    """`[%index]`, if it comes next."""
+    if parser.parse_optional_punctuation("[") is None:
+        return None
+    index = operand(parser)
+    parser.parse_punctuation("]")
+    return index
+
+
+def print_index(printer: Printer, index: SSAValue | None) -> None:
+    """The inverse of `optional_index`."""
+    if index is not None:
+        printer.print_string("[")
+        printer.print_operand(index)
+        printer.print_string("]")
+
+
 def parse_values(parser: Parser) -> list[SSAValue | int]:
     """`[%a, 4, ...]`: SSA values and integers."""
 
@@ -206,6 +223,12 @@ def check_values(dynamic: Sequence[SSAValue], static: DenseArrayBase) -> None:
 def static_values(static: DenseArrayBase) -> tuple[int, ...]:
     """The integers of an i64 array."""
     return tuple(cast(DenseArrayBase[IntegerType], static).get_values())
+
+
+def print_operands(printer: Printer, *values: SSAValue) -> None:
+    """` %a, %b`."""
+    printer.print_string(" ")
+    printer.print_list(values, printer.print_operand)
 
 
 def print_word(printer: Printer, word: str, value: SSAValue | None) -> None:

@@ -3,7 +3,8 @@
 
 First every ring gets its high-water mark, with which the program runs; then twice that, so that its
 engines overlap; then rings of weights grow until as many bytes are under way as the main memory
-delivers within its latency. More slots never change what a program computes.
+delivers within its latency. No ring gets more slots than a launch fills. More slots never change
+what a program computes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from xdsl.passes import ModulePass
 
 from ..backend.machine import Machine, load_machine
 from ..dialects.stream import ChannelOp
+from .fills import fills
 from .memory import channels_of, residents, ring_space
 from .placement import align, place
 from .verify_streams import verify_streams
@@ -49,10 +51,16 @@ class _Space:
 
 @dataclass
 class _Sizes:
-    """The rings of a module and what is left of each memory."""
+    """The rings of a module, the most slots of each channel, and what is left of each memory."""
 
     channels: list[ChannelOp]
+    most: dict[str, int | None]
     spaces: dict[str, _Space] = field(default_factory=dict[str, _Space])
+
+    def useful(self, channel: ChannelOp, slots: int) -> int:
+        """`slots`, or as many as one launch fills, if that is less."""
+        most = self.most[channel.channel_name]
+        return slots if most is None else max(min(slots, most), channel.slots.data)
 
     def double(self) -> None:
         """Twice the mark for every ring, filled by load queues first, small ones first."""
@@ -63,7 +71,8 @@ class _Sizes:
             return channel.producer.kind != "ld", bytes_now
 
         for channel in sorted(self.channels, key=order):
-            self.spaces[ring_space(channel)].grow(channel, 2 * channel.slots.data)
+            slots = self.useful(channel, 2 * channel.slots.data)
+            self.spaces[ring_space(channel)].grow(channel, slots)
 
     def accumulate(self, machine: Machine) -> None:
         """Rings of accumulators, small ones first: as many products as are made during a fill."""
@@ -86,6 +95,7 @@ class _Sizes:
             for channel in list(rings):
                 assert channel.slot_bytes is not None
                 wanted = -(-weight_ring_bytes // channel.slot_bytes.data) + SPARE_SLOTS
+                wanted = self.useful(channel, wanted)
                 if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
                     channel, channel.slots.data + 1
                 ):
@@ -114,7 +124,7 @@ class SizeRingsPass(ModulePass):
             channel.slots = IntAttr(slots)
             if channel.slot_bytes is not None:
                 channel.slot_bytes = IntAttr(align(channel.slot_bytes.data, machine.alignment))
-        sizes = _Sizes([c for c in channels if c.kind.data == "slot"])
+        sizes = _Sizes([c for c in channels if c.kind.data == "slot"], fills(op))
         for space, capacity in (("spm", machine.spm_bytes), ("acc", machine.acc_bytes)):
             lives = [r.life for r in residents(op) if r.space == space]
             used = place(lives, machine.alignment)[1]

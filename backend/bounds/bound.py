@@ -8,7 +8,7 @@ from typing import Any
 from ..machine import Machine
 from ..timing import ceil_div, cycles_to_ps, matmul_floor_cycles, transfer_ps
 from .chain import Chain, chain_of
-from .ops import Bytes, Formats, Op, Scores, ops_of
+from .ops import FLOAT, Bytes, Formats, Op, Scores, ops_of
 from .step import ModelSizes, Step, find_policy
 
 PICOSECONDS = 10**12
@@ -133,26 +133,15 @@ def bound_of(
         lane_work=work,
         hbm_ps=_hbm_ps(machine, total),
         matrix_ps=cycles_to_ps(machine, sum(_matrix_cycles(machine, op) for op in ops)),
-        peak_ps=cycles_to_ps(machine, sum(phased_macs(op) for op in ops) // _macs(machine)),
+        peak_ps=cycles_to_ps(machine, sum(op.phased_macs for op in ops) // machine.multipliers),
         vector_ps=cycles_to_ps(machine, _vector_cycles(machine, work)),
         chain=chain_of(config, step, sizes, machine, ops),
     )
 
 
-def phased_macs(op: Op) -> int:
-    """Multiply-adds times the passes of the matrix unit that each takes."""
-    linear = sum(p.m * p.k * p.n * p.phases * p.repeats for p in op.products)
-    return linear + (op.scores.macs * op.scores.phases if op.scores else 0)
-
-
 def _hbm_ps(machine: Machine, nbytes: Bytes) -> int:
     """The transfer at full bandwidth; without main memory the bytes are where they are needed."""
     return transfer_ps(machine, nbytes.total) if machine.has_hbm else 0
-
-
-def _macs(machine: Machine) -> int:
-    """Multiply-adds a cycle."""
-    return machine.arrays * machine.array_rows * machine.array_columns
 
 
 def _matrix_cycles(machine: Machine, op: Op) -> int:
@@ -165,9 +154,9 @@ def _matrix_cycles(machine: Machine, op: Op) -> int:
 def _score_cycles(machine: Machine, scores: Scores) -> int:
     """The peak or the weight port: heads may share a pass of the arrays, so nothing is padded."""
     port = machine.arrays * machine.weight_rows * machine.array_columns
-    return max(scores.macs * scores.phases // _macs(machine), scores.elements // port)
+    return max(scores.phased_macs // machine.multipliers, scores.elements // port)
 
 
 def _vector_cycles(machine: Machine, lane_work: int) -> int:
     """Each pass over an element is a lane's cycle, and reads at least a float32."""
-    return max(lane_work // machine.lanes, ceil_div(lane_work * 4, machine.vector_port_bytes))
+    return max(lane_work // machine.lanes, ceil_div(lane_work * FLOAT, machine.vector_port_bytes))

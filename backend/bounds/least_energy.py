@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from ..machine import Machine
 from ..timing import ceil_div
-from ..timing.energy import Energy, Work, energy_of
+from ..timing.energy import CODE_CLASSES, FLOAT_CLASS, Energy, Work, energy_of
 from .bound import Bound
-from .ops import Op
+from .ops import FLOAT
 
 ONCE_IN_ONCE_OUT = 2
-ACCUMULATOR_BYTES = 4
 
 
 def least_work(machine: Machine, bound: Bound) -> Work:
@@ -22,18 +21,20 @@ def least_work(machine: Machine, bound: Bound) -> Work:
     """
     moved = bound.bytes.total
     inward = moved - bound.bytes.written - sum(one.op.index_bytes for one in bound.ops)
-    classes = {4: 0, 8: 0, 16: 0}
+    classes: dict[int, int] = dict.fromkeys((*CODE_CLASSES, FLOAT_CLASS), 0)
     touched = 0
     for op in (one.op for one in bound.ops):
-        for bits, count in _macs(op):
-            classes[bits] += count
-        for p in op.products:
-            additions = ceil_div(p.k, machine.array_rows) * p.phases
-            touched += p.m * p.n * p.repeats * (ONCE_IN_ONCE_OUT * additions + 1)
+        for product in op.products:
+            classes[product.mac_class] += product.phased_macs
+            additions = ceil_div(product.k, machine.array_rows) * product.phases
+            sums = product.m * product.n * product.repeats
+            touched += sums * (ONCE_IN_ONCE_OUT * additions + 1)
+        if op.scores:
+            classes[FLOAT_CLASS] += op.scores.phased_macs
     return Work(
         hbm_bytes=moved if machine.has_hbm else 0,
         spm_bytes=ONCE_IN_ONCE_OUT * inward if machine.has_hbm else moved,
-        acc_bytes=ACCUMULATOR_BYTES * touched,
+        acc_bytes=FLOAT * touched,
         macs4=classes[4],
         macs8=classes[8],
         macs16=classes[16],
@@ -45,11 +46,3 @@ def least_work(machine: Machine, bound: Bound) -> Work:
 def least_energy(machine: Machine, bound: Bound) -> Energy:
     """Joules of the least work."""
     return energy_of(machine, least_work(machine, bound))
-
-
-def _macs(op: Op) -> list[tuple[int, int]]:
-    """Class and multiply-adds times phases of each product."""
-    found = [(p.mac_class, p.m * p.k * p.n * p.phases * p.repeats) for p in op.products]
-    if op.scores:
-        found.append((16, op.scores.macs * op.scores.phases))
-    return found

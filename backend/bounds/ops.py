@@ -80,6 +80,16 @@ class Product:
     """4, 8 or 16: what a multiply-add costs (`backend.timing.energy.mac_class`)."""
     repeats: int
 
+    @property
+    def macs(self) -> int:
+        """Multiply-adds, each counted once whatever its phases."""
+        return self.m * self.k * self.n * self.repeats
+
+    @property
+    def phased_macs(self) -> int:
+        """Multiply-adds times the passes of the matrix unit that each takes."""
+        return self.macs * self.phases
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -90,6 +100,11 @@ class Scores:
     elements: int
     """Elements of K and V that enter the matrix unit at least once."""
     phases: int
+
+    @property
+    def phased_macs(self) -> int:
+        """Multiply-adds times the passes of the matrix unit that each takes."""
+        return self.macs * self.phases
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,14 @@ class Op:
     @property
     def macs(self) -> int:
         """Multiply-adds, each counted once whatever its phases."""
-        linear = sum(p.m * p.k * p.n * p.repeats for p in self.products)
+        linear = sum(product.macs for product in self.products)
         return linear + (self.scores.macs if self.scores else 0)
+
+    @property
+    def phased_macs(self) -> int:
+        """Multiply-adds times the passes of the matrix unit that each takes."""
+        linear = sum(product.phased_macs for product in self.products)
+        return linear + (self.scores.phased_macs if self.scores else 0)
 
 
 def ops_of(config: ModelSizes, step: Step, policy: PolicySizes, formats: Formats) -> list[Op]:
@@ -141,8 +162,7 @@ class _Writer:
         """A row for each token, and the tokens themselves."""
         c, rows = self.config, self.step.rows
         spec = find_format(self.formats["token_embd"])
-        row = -(-c.width // spec.block) * spec.block_bytes
-        nbytes = Bytes(rows=rows * (row + INDEX))
+        nbytes = Bytes(rows=rows * (spec.row_bytes(c.width) + INDEX))
         return Op("token_embd", nbytes, lane_work=rows * c.width, index_bytes=rows * INDEX)
 
     def norm(self, name: str) -> Op:
@@ -165,7 +185,7 @@ class _Writer:
         for format_, group in groups.items():
             n, k = sum(self._rows(s) for s in group), self._columns(group[0])
             spec = find_format(format_)
-            stored = n * -(-k // spec.block) * spec.block_bytes
+            stored = n * spec.row_bytes(k)
             stored += n * FLOAT if spec.channel_scale else 0
             stored += sum(self._rows(s) * FLOAT for s in group if self._has_bias(s))
             passes = phases(self.policy.significand, significand(format_))

@@ -73,8 +73,8 @@ for the layer, and functions of rows.
 
 {functions}
 
-    concat(rotary("blk.{{l}}.attn_q.weight", 9), rotary("blk.{{l}}.attn_k.weight", 3),
-           "blk.{{l}}.attn_v.weight")
+    concat(rotary('blk.{{l}}.attn_q.weight', 9), rotary('blk.{{l}}.attn_k.weight', 3),
+           'blk.{{l}}.attn_v.weight')
 """
 
 _MEANINGS = {

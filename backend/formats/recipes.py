@@ -1,7 +1,7 @@
 """Recipes: which checkpoint rows make up the rows of a packed weight, as text.
 
-    concat(rotary("blk.{l}.attn_q.weight", 9), rotary("blk.{l}.attn_k.weight", 3),
-           "blk.{l}.attn_v.weight")
+    concat(rotary('blk.{l}.attn_q.weight', 9), rotary('blk.{l}.attn_k.weight', 3),
+           'blk.{l}.attn_v.weight')
 
 A recipe moves whole rows and never changes a value, so quantised checkpoints are never
 requantised. `{l}` in a name is the layer. A vector is rows of one value. The functions:
@@ -41,7 +41,8 @@ class Source:
     name: str
 
     def __str__(self) -> str:
-        return '"' + self.name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # Single quotes: the IR writes a recipe as a string, whose own quotes it would escape.
+        return repr(self.name)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ class Format:
         """Bytes of one block of one row, scale and all."""
         return self.block_header_bytes + self.block_code_bytes
 
+    def row_bytes(self, k: int) -> int:
+        """Bytes of `k` values of one row, in whole blocks."""
+        return -(-k // self.block) * self.block_bytes
+
     @property
     def bits_per_value(self) -> float:
         """Stored bits of one value, its share of the scale included."""

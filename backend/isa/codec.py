@@ -6,7 +6,7 @@ Bits that belong to no field are zero, so a word has one meaning and a meaning o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -120,13 +120,18 @@ def loop_pairs(instructions: Sequence[Ins]) -> dict[int, int]:
     return pairs
 
 
-def _complete_operands(row: Instruction, ins: Ins) -> dict[str, Operand]:
-    known = [spec.name for spec in row.operands]
-    for name in ins.operands:
+def _refuse_unknown(
+    row: Instruction, what: str, given: Iterable[str], known: Sequence[str]
+) -> None:
+    for name in given:
         if name not in known:
             raise EncodingError(
-                f"{row.mnemonic} has no operand '{name}'; it has {', '.join(known) or 'none'}"
+                f"{row.mnemonic} has no {what} '{name}'; it has {', '.join(known) or 'none'}"
             )
+
+
+def _complete_operands(row: Instruction, ins: Ins) -> dict[str, Operand]:
+    _refuse_unknown(row, "operand", ins.operands, [spec.name for spec in row.operands])
     out = dict[str, Operand]()
     for spec in row.operands:
         operand = ins.operands.get(spec.name, Operand())
@@ -141,12 +146,7 @@ def _complete_operands(row: Instruction, ins: Ins) -> dict[str, Operand]:
 
 
 def _complete_fields(row: Instruction, ins: Ins) -> dict[str, int]:
-    known = [f.name for f in row.fields]
-    for name in ins.fields:
-        if name not in known:
-            raise EncodingError(
-                f"{row.mnemonic} has no field '{name}'; it has {', '.join(known) or 'none'}"
-            )
+    _refuse_unknown(row, "field", ins.fields, [f.name for f in row.fields])
     out = dict[str, int]()
     for f in row.fields:
         value = ins.fields.get(f.name, f.default)

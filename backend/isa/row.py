@@ -44,6 +44,7 @@ class Instruction:
     limits: tuple[str, ...]
     """What the operands and fields must satisfy; a violation is a fault."""
     duration: str
+    """What docs/timing.md charges, in short."""
 
     def field(self, name: str) -> Field:
         """A field by name (KeyError when the instruction has none of that name)."""

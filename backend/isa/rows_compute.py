@@ -27,7 +27,11 @@ def _target(name: str, doc: str, formats: tuple[str, ...], optional: bool = Fals
 
 
 _RCB = (("rows", "the first axis"), ("mid", "axis 1 of rank 3"), ("cols", "the last axis"))
-_ELEMENTWISE = "max(rows * ceil(cols / lanes) * cost(f), bytes / port) + startup"
+_DURATION = (
+    "`vector_startup + max(passes, ceil(bytes / vector_port_bytes))` cycles; 0 where no element is "
+    "within the bounds. passes: of all lanes, `rows x ceil(columns / lanes)` for long rows, while "
+    "short rows go side by side"
+)
 
 _VEC_FIELDS = (
     *function(
@@ -85,7 +89,10 @@ scale per output column (i8 per channel) is not applied here.""",
             "A packed `b` starts on a block border of K; extents of `b` are at least K and N.",
             "`transposed` is 0 where `b` has order `kn`; with order `nk` it changes nothing.",
         ),
-        duration="sum over sub-tiles of max(load, M * phases) / arrays; fill after a gap",
+        duration="the least over the divisors g of `arrays` of "
+        "`ceil(k / array_rows) x ceil(ceil(n / array_columns) / g)` sub-tiles of "
+        "`max(ceil(m x g / arrays) x phases, ceil(array_rows / weight_rows))` cycles, m, n and k "
+        "within the bounds; the result is there `matrix_fill` cycles later",
     ),
     Instruction(
         mnemonic="vec",
@@ -132,7 +139,7 @@ the start value.
             "`dst` and `red` do not broadcast. `dst` may be the same view of the same place as a "
             "source; otherwise the bytes of `dst` and `red` overlap no source.",
         ),
-        duration=_ELEMENTWISE,
+        duration=_DURATION,
     ),
     Instruction(
         mnemonic="vsel",
@@ -149,7 +156,7 @@ the start value.
 For every index of `dst`'s shape, clipped by the bounds: `dst = a` where `mask` is neither +0 nor -0
 (NaN counts as set), else `dst = b`. Sources are read and the result is stored as in `vec`.""",
         limits=("Views as in `vec`.",),
-        duration=_ELEMENTWISE,
+        duration=_DURATION,
     ),
     Instruction(
         mnemonic="vquant",
@@ -171,7 +178,7 @@ codes come from the float32 s). A block with no column inside the bounds is not 
             "The last extent of `codes` is a multiple of the last extent of `scales`.",
             "`codes`, `scales` and `a` have one rank and equal extents but for the last of scales.",
         ),
-        duration=_ELEMENTWISE + ", plus a block",
+        duration=_DURATION,
     ),
     Instruction(
         mnemonic="vtopk",
@@ -189,7 +196,7 @@ column number; among equals (+0 equals -0) the lowest column wins, and the store
 column's. A NaN is larger than every number; the first NaN wins. A row without columns gives
 -inf and -1.""",
         limits=("The last extent of `values` and of `indices` is 1 (k = 1).",),
-        duration=_ELEMENTWISE,
+        duration=_DURATION,
     ),
     Instruction(
         mnemonic="vtr",
@@ -204,6 +211,6 @@ column's. A NaN is larger than every number; the first NaN wins. A row without c
 R and C are the extents of `a`, clipped by the bounds. For r < R, c < C: `dst[c, r] = a[r, c]` as
 bits.""",
         limits=("Formats are equal; `dst` is at least C by R; bytes do not overlap.",),
-        duration="elements / width",
+        duration=_DURATION,
     ),
 )

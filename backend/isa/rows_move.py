@@ -24,6 +24,10 @@ _INDEX = OperandSpec(
     "index", "read", "row numbers", formats=("i32",), ranks=(1, 1), spaces=("hbm", "spm")
 )
 _DENSE_ALIKE = "Views are dense, of equal rank and equal format."
+_ROW_LIMITS = (
+    _DENSE_ALIKE,
+    "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
+)
 
 MOVE_INSTRUCTIONS: tuple[Instruction, ...] = (
     Instruction(
@@ -43,7 +47,9 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
             "`dst` does not broadcast (no stride 0 on an axis longer than 1), and source and "
             "destination bytes do not overlap.",
         ),
-        duration="issue + latency + bytes / effective bandwidth(run, stride, mix)",
+        duration="`dma_issue_ps`; then main memory serves its bursts, and it is done "
+        "`hbm_latency_ps` later. On chip alone: `dma_issue_ps` and `ceil(bytes / "
+        "vector_port_bytes)` cycles",
     ),
     Instruction(
         mnemonic="fill",
@@ -58,7 +64,7 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
 Every element of the box (the shape of `dst` clipped by the bounds) becomes the constant, converted
 to the format of `dst` as chapter 8 says.""",
         limits=("`value` is a constant.", "An axis that `dst` does not have has no bound."),
-        duration="bytes / port",
+        duration="as `copy`",
     ),
     Instruction(
         mnemonic="gather",
@@ -74,11 +80,9 @@ to the format of `dst` as chapter 8 says.""",
 `n` is extent 0 of `dst`, clipped by `rows`. For i in 0 .. n - 1, with `j = index[i]`:
 `dst[i, ...] = src[j, ...]` as bits if `0 <= j < ` extent 0 of `src`, else the row becomes
 zeros.""",
-        limits=(
-            _DENSE_ALIKE,
-            "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
-        ),
-        duration="per row max(issue, run bytes / effective bandwidth)",
+        limits=_ROW_LIMITS,
+        duration="as `copy`, with `dma_issue_ps` for each of max(n, 1) rows; where `index` lies "
+        "in main memory, done two latencies after its service",
     ),
     Instruction(
         mnemonic="scatter",
@@ -94,10 +98,7 @@ zeros.""",
 `n` is extent 0 of `src`, clipped by `rows`. For i in 0 .. n - 1 ascending, with `j = index[i]`:
 `dst[j, ...] = src[i, ...]` as bits if `0 <= j < ` extent 0 of `dst`, else nothing happens. Where a
 number occurs twice the later row stays.""",
-        limits=(
-            _DENSE_ALIKE,
-            "`dst` and `src` have equal extents but for axis 0; `index` has at least n elements.",
-        ),
-        duration="as gather",
+        limits=_ROW_LIMITS,
+        duration="as `gather`",
     ),
 )

@@ -72,7 +72,7 @@ bitwise.""",
 compile-time words first, then the launch parameters. It is the same for every engine and does not
 change during a launch.""",
         limits=("`0 <= i < ` words of the table.",),
-        duration="`2 * scalar_cycles`",
+        duration="2 x `scalar_cycles`",
     ),
     Instruction(
         mnemonic="pop",
@@ -94,7 +94,7 @@ oldest is read and released.""",
             "`offset` is a multiple of 4 and `offset + 4 <= slot bytes`.",
             "`0 <= word <= max` of the channel.",
         ),
-        duration="wait, then `2 * scalar_cycles`",
+        duration="2 x `scalar_cycles`, after the time blocked",
     ),
     Instruction(
         mnemonic="loop",

@@ -111,6 +111,11 @@ class Machine:
     """What a reader of this machine's figures must know; empty if nothing."""
 
     @property
+    def multipliers(self) -> int:
+        """Multiply-adds of the matrix unit a cycle, of 8-bit significands."""
+        return self.arrays * self.array_rows * self.array_columns
+
+    @property
     def panel_width(self) -> int:
         """Columns of one packed panel: what the arrays take in at once, if two pages of it fit.
 

@@ -80,7 +80,7 @@ def machines_page() -> str:
 
 
 def _row(m: Machine) -> str:
-    flops = 2 * m.arrays * m.array_rows * m.array_columns * m.clock_hz
+    flops = 2 * m.multipliers * m.clock_hz
     cells = (
         f"[{m.name}](#{m.name})",
         f"{m.clock_hz / 1e9:g}",

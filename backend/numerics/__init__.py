@@ -1,4 +1,4 @@
-"""Arithmetic of the matrix and vector units, defined to the bit in plain numpy."""
+"""Arithmetic of the machine, defined to the bit in plain numpy and Python."""
 
 from .elementary import ELEMENTARY, erf, exp, log, reciprocal, rsqrt, sigmoid, tanh
 from .matrix import Operand, matmul, sequential_sum

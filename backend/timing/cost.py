@@ -6,6 +6,7 @@ else of a launch: addresses, offsets and values play no part.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -108,7 +109,7 @@ def cost_rule(program: Program, machine: Machine, ins: Ins) -> CostRule:
     return CostRule(bounded, lambda extents: made.cost(box(extents)), box)
 
 
-class _Family:
+class _Family(ABC):
     """An instruction with its operands looked up. `shape` and `bounds` are parallel."""
 
     shape: Extents
@@ -117,9 +118,9 @@ class _Family:
     def __init__(self, program: Program, machine: Machine, ins: Ins) -> None:
         self.program, self.machine, self.ins = program, machine, ins
 
+    @abstractmethod
     def cost(self, box: Extents) -> Cost:
         """The cost of a clipped box."""
-        raise NotImplementedError
 
     def view(self, name: str) -> View:
         """The view of an operand."""
@@ -151,8 +152,7 @@ class _Matmul(_Family):
             "matmul",
             busy,
             late_ps=late if busy else 0,
-            spm_bytes=m * k * ELEMENT_BYTES[self.a.format]
-            + ceil_div(k, spec.block) * spec.block_bytes * n,
+            spm_bytes=m * k * ELEMENT_BYTES[self.a.format] + n * spec.row_bytes(k),
             acc_bytes=2 * m * n * additions * ELEMENT_BYTES["f32"],
             macs=m * n * k * self.passes,
             mac_class=mac_class(self.a.format, self.b.format),
@@ -198,7 +198,7 @@ class _Vector(_Family):
         if view.order:
             spec = FORMATS[view.format]
             k, n = shape if view.order == "kn" else reversed(shape)
-            return ceil_div(k, spec.block) * spec.block_bytes * n
+            return n * spec.row_bytes(k)
         return distinct(view, shape) * ELEMENT_BYTES[view.format]
 
 

@@ -99,10 +99,9 @@ def energy_of(machine: Machine, work: Work) -> Energy:
 
 def area_of(machine: Machine) -> Area:
     """Square millimetres of the machine's multipliers, memories and memory interface."""
-    multipliers = machine.arrays * machine.array_rows * machine.array_columns
     square_nm = machine.area_multiplier_nm2
     return Area(
-        multipliers=multipliers * MULTIPLIER_BITS * square_nm * 1e-12,
+        multipliers=machine.multipliers * MULTIPLIER_BITS * square_nm * 1e-12,
         lanes=machine.lanes * LANE_BITS * square_nm * 1e-12,
         sram=(machine.spm_bytes + machine.acc_bytes) / MIB * machine.area_sram_um2 * 1e-6,
         phy=machine.area_phy_um2 * 1e-6,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...backend.errors import TilewrightError
+from .options import MachineName
 from .output import USER_ERROR
 
 
@@ -32,9 +33,7 @@ def asm(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Image to write, with this entry and no weights.")
     ],
-    machine: Annotated[
-        str, typer.Option(help="Name of a machine (`tilewright machines`) or a .toml file.")
-    ] = "tw-1",
+    machine: MachineName = "tw-1",
     entry: Annotated[str, typer.Option(help="Name of the entry in the image.")] = "main",
 ) -> None:
     """Assemble one entry to an image without weights.

@@ -7,13 +7,16 @@ format that `info` announced.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ...backend.errors import TilewrightError
 from ...backend.formats import Blocks
+
+T = TypeVar("T")
 
 
 class CheckpointError(TilewrightError):
@@ -99,3 +102,19 @@ class Checkpoint(Protocol):
     def tokenizer(self) -> TokenizerMaterial | None:
         """The tokenizer, or None when the checkpoint has none."""
         ...
+
+
+def map_file(path: Path) -> mmap.mmap:
+    """A file's bytes, read where they are touched. Raises CheckpointError."""
+    try:
+        with open(path, "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be mapped: {error}") from None
+
+
+def tensor_named(path: Path, tensors: Mapping[str, T], name: str) -> T:
+    """What a checkpoint knows of a tensor. Raises CheckpointError for one that it lacks."""
+    if name not in tensors:
+        raise CheckpointError(f"{path}: there is no tensor {name!r}")
+    return tensors[name]

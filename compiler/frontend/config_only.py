@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .architectures import WEIGHTS
-from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
+from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial, tensor_named
 from .huggingface import read_json
 from .huggingface_tokenizer import huggingface_tokenizer
 from .read_config import read_huggingface
@@ -38,9 +38,7 @@ class ConfigOnlyCheckpoint:
         return tuple(self._infos)
 
     def info(self, name: str) -> TensorInfo:
-        if name not in self._infos:
-            raise CheckpointError(f"{self.path}: there is no tensor {name!r}")
-        return self._infos[name]
+        return tensor_named(self.path, self._infos, name)
 
     def read(self, name: str) -> NoReturn:
         raise CheckpointError(

@@ -11,7 +11,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
 
 from ...backend.formats import FORMATS, Blocks, from_ggml_rows
-from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial, UnsupportedModel
+from .checkpoint import TensorInfo, TokenizerMaterial, UnsupportedModel, tensor_named
 from .gguf_file import GgufFile, GgufTensor
 from .gguf_tokenizer import gguf_tokenizer
 
@@ -53,9 +53,7 @@ class GgufCheckpoint:
         )
 
     def info(self, name: str) -> TensorInfo:
-        if name not in self._file.tensors:
-            raise CheckpointError(f"{self.path}: there is no tensor {name!r}")
-        return self._info(self._file.tensors[name])
+        return self._info(tensor_named(self.path, self._file.tensors, name))
 
     def read(self, name: str) -> Blocks:
         info, tensor = self.info(name), self._file.tensors[name]

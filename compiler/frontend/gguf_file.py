@@ -6,7 +6,6 @@ keys; the tensors' names, extents, types and offsets; padding; the tensors' byte
 
 from __future__ import annotations
 
-import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
-from .checkpoint import CheckpointError
+from .checkpoint import CheckpointError, map_file
 
 _SCALARS: Final = {
     GGUFValueType.UINT8: "<B",
@@ -50,11 +49,7 @@ class GgufFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with open(path, "rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path}: cannot be mapped: {error}") from None
+        self._map = map_file(path)
         self._position = 0
         tensors, keys = self._header()
         self.keys = self._keys(keys)

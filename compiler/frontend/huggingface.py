@@ -9,7 +9,13 @@ from typing import cast
 
 from ...backend.formats import Blocks
 from ...backend.json_text import parse_json
-from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial, UnsupportedModel
+from .checkpoint import (
+    CheckpointError,
+    TensorInfo,
+    TokenizerMaterial,
+    UnsupportedModel,
+    tensor_named,
+)
 from .huggingface_tokenizer import huggingface_tokenizer
 from .safetensors_file import TYPES, SafetensorsFile
 
@@ -36,9 +42,7 @@ class HuggingFaceCheckpoint:
         return tuple(self._infos)
 
     def info(self, name: str) -> TensorInfo:
-        if name not in self._infos:
-            raise CheckpointError(f"{self.path}: there is no tensor {name!r}")
-        return self._infos[name]
+        return tensor_named(self.path, self._infos, name)
 
     def read(self, name: str) -> Blocks:
         info = self.info(name)

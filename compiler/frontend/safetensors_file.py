@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,7 +10,7 @@ import numpy as np
 
 from ...backend.formats import ELEMENTS
 from ...backend.json_text import parse_json
-from .checkpoint import CheckpointError
+from .checkpoint import CheckpointError, map_file
 
 TYPES: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
 """Types of weights and their names in `backend.formats`."""
@@ -34,11 +33,7 @@ class SafetensorsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with open(path, "rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path}: cannot be mapped: {error}") from None
+        self._map = map_file(path)
         self.tensors = self._table()
 
     def values(self, name: str) -> np.ndarray[Any, Any]:

@@ -1,7 +1,7 @@
 """Each tile op read once and turned into a function that runs it for an actor."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
@@ -298,26 +298,21 @@ def quantise(op: QuantiseOp) -> Action:
     return run
 
 
+ACTIONS: dict[type[Operation], Callable[[Any], Action]] = {
+    LoadOp: load,
+    StoreOp: store,
+    GatherOp: gather,
+    MatmulOp: multiply,
+    VecOp: vector,
+    SelectOp: select,
+    TopkOp: topk,
+    TransposeOp: transpose,
+    QuantiseOp: quantise,
+}
+"""Tile op -> what makes its action."""
+
+
 def prepare(op: Operation) -> Action | None:
     """The action of a tile op, or None if `op` is none."""
-    match op:
-        case LoadOp():
-            return load(op)
-        case StoreOp():
-            return store(op)
-        case GatherOp():
-            return gather(op)
-        case MatmulOp():
-            return multiply(op)
-        case VecOp():
-            return vector(op)
-        case SelectOp():
-            return select(op)
-        case TopkOp():
-            return topk(op)
-        case TransposeOp():
-            return transpose(op)
-        case QuantiseOp():
-            return quantise(op)
-        case _:
-            return None
+    action = ACTIONS.get(type(op))
+    return None if action is None else action(op)

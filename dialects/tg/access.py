@@ -29,7 +29,10 @@ from ..text import (
     TextOp,
     many,
     operand,
+    optional_index,
     parse_symbol,
+    print_index,
+    print_operands,
     print_type,
     symbol,
     symbol_text,
@@ -72,18 +75,12 @@ class WeightOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        name, layer = parse_symbol(parser), None
-        if parser.parse_optional_punctuation("[") is not None:
-            layer = operand(parser)
-            parser.parse_punctuation("]")
+        name, layer = parse_symbol(parser), optional_index(parser)
         return cls(name, read_type(parser), layer)
 
     def write(self, printer: Printer) -> None:
         printer.print_string(f" {symbol_text(self.symbol)}")
-        if self.layer is not None:
-            printer.print_string("[")
-            printer.print_operand(self.layer)
-            printer.print_string("]")
+        print_index(printer, self.layer)
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:
@@ -160,8 +157,7 @@ class TakeOp(TextOp):
         return cls(x, parse_symbol(parser), read_type(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
+        print_operands(printer, self.x)
         printer.print_string(f", {symbol_text(self.index)}")
         print_type(printer, self.result.type)
 
@@ -228,6 +224,5 @@ class OutputOp(TextOp):
         return cls(x, parse_symbol(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
+        print_operands(printer, self.x)
         printer.print_string(f" to {symbol_text(self.symbol)}")

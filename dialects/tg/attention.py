@@ -40,8 +40,11 @@ from ..text import (
     many,
     natural,
     operand,
+    optional_index,
     parse_float,
     parse_symbol,
+    print_index,
+    print_operands,
     print_type,
     symbol,
     symbol_text,
@@ -108,8 +111,7 @@ class RopeOp(TextOp):
         return cls(x, cos, sin, heads, dim, read_type(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
+        print_operands(printer, self.x)
         printer.print_string(f", {symbol_text(self.cos)}, {symbol_text(self.sin)}")
         printer.print_string(f" heads {self.heads.data}")
         if self.dim is not None:
@@ -144,21 +146,14 @@ class CacheOp(TextOp):
     def write_caches(self, printer: Printer) -> None:
         """`@k, @v[%l]`."""
         printer.print_string(f"{symbol_text(self.k_cache)}, {symbol_text(self.v_cache)}")
-        if self.layer is not None:
-            printer.print_string("[")
-            printer.print_operand(self.layer)
-            printer.print_string("]")
+        print_index(printer, self.layer)
 
 
 def read_caches(parser: Parser) -> tuple[SymbolRefAttr, SymbolRefAttr, SSAValue | None]:
     """`@k, @v[%l]`."""
     k_cache = parse_symbol(parser)
     parser.parse_punctuation(",")
-    v_cache, layer = parse_symbol(parser), None
-    if parser.parse_optional_punctuation("[") is not None:
-        layer = operand(parser)
-        parser.parse_punctuation("]")
-    return k_cache, v_cache, layer
+    return k_cache, parse_symbol(parser), optional_index(parser)
 
 
 @irdl_op_definition
@@ -195,8 +190,7 @@ class KvAppendOp(CacheOp):
         return cls(k, v, *read_caches(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list((self.k, self.v), printer.print_operand)
+        print_operands(printer, self.k, self.v)
         printer.print_string(" to ")
         self.write_caches(printer)
 
@@ -269,8 +263,7 @@ class AttentionOp(CacheOp):
         return cls(q, *caches, heads, kv_heads, scale, read_type(parser), full)
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.q)
+        print_operands(printer, self.q)
         printer.print_string(" cache ")
         self.write_caches(printer)
         printer.print_string(f" heads {self.heads.data} kv_heads {self.kv_heads.data}")

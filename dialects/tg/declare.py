@@ -38,8 +38,9 @@ from ..text import (
     int_attr,
     many,
     natural,
-    operand,
+    optional_index,
     parse_symbol,
+    print_index,
     print_type,
     string_attr,
     symbol,
@@ -264,16 +265,8 @@ class GetOp(TextOp):
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
-        name = parse_symbol(parser)
-        if parser.parse_optional_punctuation("[") is None:
-            return cls(name)
-        index = operand(parser)
-        parser.parse_punctuation("]")
-        return cls(name, index)
+        return cls(parse_symbol(parser), optional_index(parser))
 
     def write(self, printer: Printer) -> None:
         printer.print_string(f" {symbol_text(self.symbol)}")
-        if self.index is not None:
-            printer.print_string("[")
-            printer.print_operand(self.index)
-            printer.print_string("]")
+        print_index(printer, self.index)

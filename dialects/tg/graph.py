@@ -39,6 +39,7 @@ from ..text import (
     natural,
     operand,
     parse_float,
+    print_operands,
     print_type,
     static_values,
 )
@@ -79,8 +80,7 @@ class MatmulOp(TextOp):
         return cls(a, operand(parser), read_type(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list((self.a, self.w), printer.print_operand)
+        print_operands(printer, self.a, self.w)
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:
@@ -132,8 +132,7 @@ class RmsNormOp(TextOp):
         return cls(x, gamma, eps, heads, read_type(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list((self.x, self.gamma), printer.print_operand)
+        print_operands(printer, self.x, self.gamma)
         printer.print_string(f" eps {float_text(self.eps.value.data)}")
         if self.heads is not None:
             printer.print_string(f" heads {self.heads.data}")
@@ -324,8 +323,7 @@ class SplitOp(TextOp):
         return cls(x, sizes, after(parser, "group", lambda: natural(parser)))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.x)
+        print_operands(printer, self.x)
         printer.print_string(f" [{', '.join(map(str, self.columns))}]")
         if self.group is not None:
             printer.print_string(f" group {self.group.data}")

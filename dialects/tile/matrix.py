@@ -27,7 +27,7 @@ from xdsl.utils.exceptions import VerifyException
 from ...backend.formats.packing import COLUMN_STEP
 from ..lowbit import TileType
 from ..spaces import EngineAttr, engine_attr
-from ..text import after, many, operand, print_word
+from ..text import after, many, operand, print_operands, print_word
 from .base import (
     TileOp,
     element_of,
@@ -91,8 +91,7 @@ class MatmulOp(TileOp):
         return cls(a, w, acc, transposed, rows, cols, depth, read_engine(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list((self.a, self.w), printer.print_operand)
+        print_operands(printer, self.a, self.w)
         printer.print_string(" transposed into " if self.transposed else " into ")
         printer.print_operand(self.acc)
         print_word(printer, "rows", self.rows)

@@ -41,6 +41,7 @@ from ..text import (
     operand,
     parse_symbol,
     parse_values,
+    print_operands,
     print_type,
     print_values,
     split_values,
@@ -139,6 +140,26 @@ class BoxOp(TileOp):
     static_sizes = prop_def(I64Array)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
+    def __init__(
+        self,
+        symbol_name: str | SymbolRefAttr,
+        offsets: Sequence[SSAValue | int],
+        sizes: Sequence[SSAValue | int],
+        slot: SSAValue,
+        engine: str | EngineAttr | None = None,
+    ):
+        dynamic_offsets, static_offsets = split_values(offsets)
+        dynamic_sizes, static_sizes = split_values(sizes)
+        super().__init__(
+            operands=[dynamic_offsets, dynamic_sizes, slot],
+            properties={
+                "symbol": symbol(symbol_name),
+                "static_offsets": static_offsets,
+                "static_sizes": static_sizes,
+                "engine": engine_attr(engine),
+            },
+        )
+
     @property
     def global_name(self) -> str:
         """The global's name, without @."""
@@ -199,26 +220,6 @@ class LoadOp(BoxOp):
     name = "tile.load"
     KIND: ClassVar = "ld"
 
-    def __init__(
-        self,
-        symbol_name: str | SymbolRefAttr,
-        offsets: Sequence[SSAValue | int],
-        sizes: Sequence[SSAValue | int],
-        slot: SSAValue,
-        engine: str | EngineAttr | None = None,
-    ):
-        dynamic_offsets, static_offsets = split_values(offsets)
-        dynamic_sizes, static_sizes = split_values(sizes)
-        super().__init__(
-            operands=[dynamic_offsets, dynamic_sizes, slot],
-            properties={
-                "symbol": symbol(symbol_name),
-                "static_offsets": static_offsets,
-                "static_sizes": static_sizes,
-                "engine": engine_attr(engine),
-            },
-        )
-
     @classmethod
     def read(cls, parser: Parser) -> Self:
         name, offsets, sizes = parse_symbol(parser), parse_values(parser), parse_values(parser)
@@ -257,17 +258,7 @@ class StoreOp(BoxOp):
         sizes: Sequence[SSAValue | int],
         engine: str | EngineAttr | None = None,
     ):
-        dynamic_offsets, static_offsets = split_values(offsets)
-        dynamic_sizes, static_sizes = split_values(sizes)
-        super().__init__(
-            operands=[dynamic_offsets, dynamic_sizes, slot],
-            properties={
-                "symbol": symbol(symbol_name),
-                "static_offsets": static_offsets,
-                "static_sizes": static_sizes,
-                "engine": engine_attr(engine),
-            },
-        )
+        super().__init__(symbol_name, offsets, sizes, slot, engine)
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -277,8 +268,7 @@ class StoreOp(BoxOp):
         return cls(slot, name, offsets, sizes, read_engine(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.slot)
+        print_operands(printer, self.slot)
         printer.print_string(" to ")
         self.write_box(printer)
         self.write_engine(printer)

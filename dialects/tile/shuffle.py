@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..shaped import FLOATS
 from ..spaces import EngineAttr, engine_attr
-from ..text import after, many, operand, print_word
+from ..text import after, many, operand, print_operands, print_word
 from .base import (
     TileOp,
     element_of,
@@ -101,8 +101,7 @@ class SelectOp(BoundedOp):
         return cls(mask, a, b, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_list((self.mask, self.a, self.b), printer.print_operand)
+        print_operands(printer, self.mask, self.a, self.b)
         print_word(printer, "to", self.dst)
         self.write_tail(printer)
 
@@ -162,8 +161,7 @@ class TopkOp(BoundedOp):
         return cls(a, val, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.a)
+        print_operands(printer, self.a)
         printer.print_string(" to ")
         printer.print_list((self.val, self.idx), printer.print_operand)
         self.write_tail(printer)
@@ -219,8 +217,7 @@ class TransposeOp(BoundedOp):
         return cls(a, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.a)
+        print_operands(printer, self.a)
         print_word(printer, "to", self.dst)
         self.write_tail(printer)
 
@@ -280,8 +277,7 @@ class QuantiseOp(BoundedOp):
         return cls(a, codes, operand(parser), *read_tail(parser))
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.a)
+        print_operands(printer, self.a)
         printer.print_string(" to ")
         printer.print_list((self.codes, self.scales), printer.print_operand)
         self.write_tail(printer)

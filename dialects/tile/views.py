@@ -15,7 +15,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..shaped import memref_of, nbytes
-from ..text import TextOp, operand, print_type
+from ..text import TextOp, operand, print_operands, print_type
 from .base import is_contiguous, strides_of
 
 
@@ -42,8 +42,7 @@ class ReshapeOp(TextOp):
         return cls(source, parser.parse_type())
 
     def write(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.source)
+        print_operands(printer, self.source)
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:

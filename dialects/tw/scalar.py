@@ -19,6 +19,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
+from ..channel import ChannelUser
 from ..text import (
     TextOp,
     after,
@@ -156,13 +157,12 @@ class LdpOp(TextOp):
 
 
 @irdl_op_definition
-class PopOp(TextOp):
+class PopOp(ChannelUser):
     """rd = the next word of a scalar channel: `%n = tw.pop @len[0] : r2`; the number is bytes
     into the slot.
     """
 
     name = "tw.pop"
-    symbol = prop_def(SymbolRefAttr)
     offset = prop_def(IntAttr)
     result = result_def(RegType)
 
@@ -171,11 +171,6 @@ class PopOp(TextOp):
             result_types=[register],
             properties={"symbol": symbol(channel), "offset": IntAttr(offset)},
         )
-
-    @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
 
     @classmethod
     def read(cls, parser: Parser) -> Self:
@@ -194,14 +189,13 @@ class PopOp(TextOp):
 
 
 @irdl_op_definition
-class SyncOp(TextOp):
+class SyncOp(ChannelUser):
     """A channel step by itself, on n slots or tokens: `tw.sync wait @w`, `tw.sync release @w n
     2`.
     """
 
     name = "tw.sync"
     kind = prop_def(StringAttr)
-    symbol = prop_def(SymbolRefAttr)
     count = opt_prop_def(IntAttr)
 
     def __init__(self, kind: str, channel: str | SymbolRefAttr, count: int = 1):
@@ -212,11 +206,6 @@ class SyncOp(TextOp):
                 "count": int_attr(None if count == 1 else count),
             }
         )
-
-    @property
-    def channel_name(self) -> str:
-        """The channel's name, without @."""
-        return self.symbol.string_value()
 
     @property
     def steps(self) -> int:

@@ -5,9 +5,7 @@ numba is imported here and in the kernels only, when the first `FastEngine` is m
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.errors import TilewrightError
+from ...backend.isa.field import REGISTERS
+from ..kernels import NoNumba, kept_in, kernel_folder
 from . import layout as at
 from .faults import (
     AGE_FAULT,
@@ -37,7 +37,6 @@ from .orders import Order
 from .rows import build_tables
 from .waiting import Blocked, deadlock_note
 
-INSTALL = "pip install numba"
 FAULT_WIDTH = 6
 OPERAND_FAULTS = (
     BOUNDS_FAULT, ALIGNMENT_FAULT, UNINITIALISED_FAULT, EXTENT_FAULT, AGE_FAULT,
@@ -63,21 +62,9 @@ def kernel_sources(folder: Path) -> list[Path]:
     return sorted(own) + [path for part in read for path in sorted(part.glob("*.py"))]
 
 
-def kernel_digest(folder: Path) -> str:
-    """A digest of the kernels' sources: names the folder that the compiled function is kept in."""
-    digest = hashlib.sha256()
-    for path in kernel_sources(folder):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def cache_folder(folder: Path) -> Path:
-    """Where the compiled function of these sources is kept (NUMBA_CACHE_DIR moves it)."""
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        base = Path(home) / "tilewright" / "kernels"
-    return Path(base) / kernel_digest(folder)
+    """Where the function compiled from the kernels in `folder` is kept."""
+    return kernel_folder(kernel_sources(folder))
 
 
 def _compile_units_aside(folder: Path) -> subprocess.Popen[bytes] | None:
@@ -101,24 +88,16 @@ def compiled_run() -> tuple[Callable[..., int], npt.NDArray[np.int64]]:
 
     Raises FastEngineError where numba is missing.
     """
-    try:
-        config: Any = importlib.import_module("numba").config
-    except ImportError:
-        raise FastEngineError(
-            f"engine 'fast' needs numba, which is not installed: {INSTALL}, or use engine "
-            "'reference'"
-        ) from None
     folder = cache_folder(Path(__file__).parent)
-    aside = _compile_units_aside(folder)
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
     try:
-        kernel: Any = importlib.import_module(".kernel_run", __package__)
-        if aside is not None:
-            aside.wait()
-        units: Any = importlib.import_module(".kernel_units", __package__)
-    finally:
-        config.CACHE_DIR = before
+        with kept_in(folder):
+            aside = _compile_units_aside(folder)
+            kernel: Any = importlib.import_module(".kernel_run", __package__)
+            if aside is not None:
+                aside.wait()
+            units: Any = importlib.import_module(".kernel_units", __package__)
+    except NoNumba as error:
+        raise FastEngineError(f"engine 'fast' {error}, or use engine 'reference'") from None
     addresses = [units.matrix_unit.address, units.vector_unit.address]
     return kernel.run, np.array(addresses, np.int64)
 
@@ -173,5 +152,5 @@ class FastEngine:
             operand = -1
         pc = int(engines[engine, at.PC])
         around = self.loaded.loop_counters(engine, pc)
-        counters = tuple(int(engines[engine, at.REGISTER + 16 + c]) for c in around)
+        counters = tuple(int(engines[engine, at.REGISTER + REGISTERS + c]) for c in around)
         return FaultPoint(code, engine, pc, operand, channel, x, y, z, counters)

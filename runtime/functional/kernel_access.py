@@ -10,7 +10,8 @@ shadow 0. Functions that check return 0 or a fault's number and put its numbers 
 import numpy as np
 
 from .faults import ALIGNMENT_FAULT, BOUNDS_FAULT, UNINITIALISED_FAULT
-from .kernel_base import bytes_at, compiled, words_at
+from .kernel_base import bytes_at, words_at
+from .kernel_jit import compiled
 from .layout import (
     BLOCK,
     BLOCK_BYTES,

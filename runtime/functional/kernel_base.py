@@ -1,4 +1,4 @@
-"""What all compiled kernels stand on: the vector loops, memory views, decorators.
+"""What all compiled kernels stand on: the vector loops and memory views.
 
 With NUMBA_DISABLE_JIT set the vector loops are their plain Python twins.
 """
@@ -6,7 +6,7 @@ With NUMBA_DISABLE_JIT set the vector loops are their plain Python twins.
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from numba import config, njit
+from numba import config
 
 if config.DISABLE_JIT:
     from . import kernel_scalar as loops
@@ -20,17 +20,3 @@ copy_bytes, call_unit, unit = loops.copy_bytes, loops.call_unit, loops.unit
 halves_16, transpose_16 = loops.halves_16, loops.transpose_16
 make_block, make_chain = loops.make_block, loops.make_chain
 make_decode, make_gemv = loops.make_decode, loops.make_gemv
-
-_INTERNAL = {
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-"""Kernels call each other and are never called from Python: wrappers would be compiled in vain."""
-
-compiled = njit(**_INTERNAL)
-"""Decorator of a kernel that is always reached from the one cached entry."""
-
-inlined = njit(forceinline=True, **_INTERNAL)
-"""Decorator of a small function that must be part of its caller's loop to become vectors."""

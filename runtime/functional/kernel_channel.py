@@ -19,7 +19,8 @@ from .kernel_access import (
     clear_lines,
     runs_of,
 )
-from .kernel_base import bytes_at, compiled, words_at
+from .kernel_base import bytes_at, words_at
+from .kernel_jit import compiled
 from .kernel_vector import operand_of
 from .layout import (
     ACCESS,

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend.isa.rows_compute import F_FUNCTIONS, OPS, REDUCTIONS
 from . import kernel_elementary as e
-from .kernel_base import compiled
+from .kernel_jit import compiled
 
 PARTIALS = 16
 f32 = np.float32

@@ -8,13 +8,13 @@ import numpy as np
 from .kernel_base import (
     bits_of,
     bytes_at,
-    compiled,
     float_of,
     floats_at,
     integers_at,
     shorts_at,
     signed_bytes_at,
 )
+from .kernel_jit import compiled
 from .layout import BF16, F16, F32, I8, I32, U8
 
 _SCALE_HALF = np.float32(2.0**112)

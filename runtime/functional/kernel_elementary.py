@@ -10,7 +10,8 @@ widens them. Loops over arrays of these become vectors.
 import numpy as np
 
 from ...backend.numerics import elementary as e
-from .kernel_base import bits_of, float_of, inlined
+from .kernel_base import bits_of, float_of
+from .kernel_jit import inlined
 
 i32, f32 = np.int32, np.float32
 ONE, TWO, HALF, ZERO = f32(1), f32(2), f32(0.5), f32(0)

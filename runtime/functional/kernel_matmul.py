@@ -10,7 +10,6 @@ is scaled once. `scratch` has room as `scratch_bytes` says.
 import numpy as np
 
 from .kernel_base import (
-    compiled,
     copy_bytes,
     floats_at,
     integers_at,
@@ -20,6 +19,7 @@ from .kernel_base import (
     signed_bytes_at,
 )
 from .kernel_convert import load_element, load_row
+from .kernel_jit import compiled
 from .kernel_panel import PANEL, decode_panel, dense_panel
 from .layout import (
     BLOCK,

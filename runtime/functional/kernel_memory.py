@@ -7,8 +7,9 @@ import numpy as np
 
 from .faults import EXTENT_FAULT
 from .kernel_access import F_OPERAND, F_X, F_Y, F_Z, mark_runs
-from .kernel_base import call_unit, compiled, float_of, integers_at, words_at
+from .kernel_base import call_unit, float_of, integers_at, words_at
 from .kernel_channel import CHANNEL_KIND, open_operand
+from .kernel_jit import compiled
 from .kernel_move import copy_box, fill_runs
 from .kernel_vector import operand_of
 from .layout import (

@@ -5,8 +5,9 @@
 
 import numpy as np
 
-from .kernel_base import bytes_at, compiled, copy_bytes, floats_at, integers_at, shorts_at
+from .kernel_base import bytes_at, copy_bytes, floats_at, integers_at, shorts_at
 from .kernel_convert import store_row
+from .kernel_jit import compiled
 from .layout import ELEMENT, FORMAT, STRIDE
 
 

@@ -5,15 +5,9 @@
 
 import numpy as np
 
-from .kernel_base import (
-    bytes_at,
-    compiled,
-    floats_at,
-    halves_16,
-    make_decode,
-    transpose_16,
-)
+from .kernel_base import bytes_at, floats_at, halves_16, make_decode, transpose_16
 from .kernel_convert import half_to_float, load_element, load_row
+from .kernel_jit import compiled
 from .layout import (
     BLOCK,
     BLOCK_BYTES,

@@ -9,7 +9,8 @@ Compiled once for one signature and cached on disk; everything below it is compi
 import numpy as np
 from numba import njit
 
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
+from ...backend.isa.field import REGISTERS
+from ...backend.isa.rows_scalar import SYNC_KINDS
 from .faults import (
     COMMIT_FAULT,
     DEADLOCK_FAULT,
@@ -19,7 +20,8 @@ from .faults import (
     UNFINISHED_FAULT,
 )
 from .kernel_access import F_CHANNEL, F_X, F_Y, first_unwritten
-from .kernel_base import compiled, integers_at, words_at
+from .kernel_alu import alu
+from .kernel_base import integers_at, words_at
 from .kernel_channel import (
     begin_operands,
     begin_slot,
@@ -29,6 +31,7 @@ from .kernel_channel import (
     held_slots,
     least_released,
 )
+from .kernel_jit import compiled
 from .kernel_memory import step_memory
 from .layout import (
     ALU,
@@ -64,31 +67,9 @@ from .layout import (
 )
 from .orders import MAX_RANDOM_QUANTUM
 
-ADD, SUB, MUL, LEAST, MOST = (ALU_FUNCTIONS.index(f) for f in ("add", "sub", "mul", "min", "max"))
-SHIFT_LEFT, SHIFT_RIGHT = ALU_FUNCTIONS.index("shl"), ALU_FUNCTIONS.index("shr")
 ACQUIRE, WAIT, COMMIT = (SYNC_KINDS.index(k) for k in ("acquire", "wait", "commit"))
 BLOCKED, DONE = -1, 0
-COUNTERS = REGISTER + 16
-
-
-@compiled
-def alu(function, a, b):
-    """64-bit integer arithmetic."""
-    if function == ADD:
-        return a + b
-    if function == SUB:
-        return a - b
-    if function == MUL:
-        return a * b
-    if function == LEAST:
-        return min(a, b)
-    if function == MOST:
-        return max(a, b)
-    if function == SHIFT_LEFT:
-        return a << (b & 63)
-    if function == SHIFT_RIGHT:
-        return a >> (b & 63)
-    return a & b
+COUNTERS = REGISTER + REGISTERS
 
 
 @compiled

@@ -8,7 +8,7 @@
 
 import numpy as np
 
-from .kernel_base import compiled, copy_bytes, float_of, floats_at, integers_at
+from .kernel_base import copy_bytes, float_of, floats_at, integers_at
 from .kernel_chunk import (
     ABSMAX,
     apply_function,
@@ -19,6 +19,7 @@ from .kernel_chunk import (
     start_reduction,
 )
 from .kernel_convert import load_element, load_row, store_row
+from .kernel_jit import compiled
 from .kernel_panel import load_packed_row
 from .layout import (
     ALWAYS,

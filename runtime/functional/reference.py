@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, CONSTANT, NO_REGISTER, Operand
+from ...backend.isa.field import CHANNEL, CONSTANT, COUNTERS, NO_REGISTER, REGISTERS, Operand
 from ...backend.isa.program import PACKED_ROLES
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
 from ...backend.isa.table import BY_MNEMONIC
+from ...backend.numerics.scalar import alu
 from .access import Access
 from .channels import ChannelState
 from .faults import (
@@ -39,8 +40,6 @@ from .orders import MAX_RANDOM_QUANTUM, Order, next_random
 from .reference_ops import execute
 from .waiting import Blocked, deadlock_note
 
-SIGNED_64 = 1 << 63
-
 
 @dataclass
 class EngineState:
@@ -50,18 +49,13 @@ class EngineState:
     name: str
     pc: int = 0
     halted: bool = False
-    registers: list[int] = field(default_factory=lambda: [0] * 24)
+    registers: list[int] = field(default_factory=lambda: [0] * (REGISTERS + COUNTERS))
     """r0 to r15, then c0 to c7."""
-    trips: list[int] = field(default_factory=lambda: [0] * 8)
+    trips: list[int] = field(default_factory=lambda: [0] * COUNTERS)
     """Trip counts of running loops, by counter."""
     begun: int = 0
     """Begins of the current instruction that are done."""
     executed: int = 0
-
-
-def wrap(value: int) -> int:
-    """The low 64 bits as a signed number."""
-    return (value + SIGNED_64) % (1 << 64) - SIGNED_64
 
 
 class ReferenceEngine:
@@ -129,7 +123,7 @@ class ReferenceEngine:
     def _fault_in(self, engine: EngineState, kind: int, operand: int = -1, channel: int = -1,
                   x: int = 0, y: int = 0, z: int = 0) -> None:  # fmt: skip
         around = self.loaded.loop_counters(engine.index, engine.pc)
-        counters = tuple(engine.registers[16 + c] for c in around)
+        counters = tuple(engine.registers[REGISTERS + c] for c in around)
         self._fault(FaultPoint(kind, engine.index, engine.pc, operand, channel, x, y, z, counters))
 
     def _step(self, engine: EngineState) -> bool:
@@ -264,24 +258,7 @@ class ReferenceEngine:
         f = ins.fields
         a = engine.registers[f["ra"]]
         b = f["imm"] if f["rb"] == NO_REGISTER else engine.registers[f["rb"]]
-        match ALU_FUNCTIONS[f["fn"]]:
-            case "add":
-                value = a + b
-            case "sub":
-                value = a - b
-            case "mul":
-                value = a * b
-            case "min":
-                value = min(a, b)
-            case "max":
-                value = max(a, b)
-            case "shl":
-                value = a << b % 64
-            case "shr":
-                value = a >> b % 64
-            case _:
-                value = a & b
-        engine.registers[f["rd"]] = wrap(value)
+        engine.registers[f["rd"]] = alu(ALU_FUNCTIONS[f["fn"]], a, b)
         engine.pc += 1
         return True
 
@@ -315,7 +292,7 @@ class ReferenceEngine:
         f = ins.fields
         count = f["trips"] if f["count"] == NO_REGISTER else engine.registers[f["count"]]
         engine.trips[f["counter"]] = count
-        engine.registers[16 + f["counter"]] = 0
+        engine.registers[REGISTERS + f["counter"]] = 0
         inside = engine.pc + 1
         after = self.loaded.pairs[engine.index][engine.pc] + 1
         engine.pc = inside if count > 0 else after
@@ -323,8 +300,8 @@ class ReferenceEngine:
 
     def _next(self, engine: EngineState, ins: Ins) -> bool:
         counter = ins.fields["counter"]
-        engine.registers[16 + counter] += 1
-        again = engine.registers[16 + counter] < engine.trips[counter]
+        engine.registers[REGISTERS + counter] += 1
+        again = engine.registers[REGISTERS + counter] < engine.trips[counter]
         start = self.loaded.pairs[engine.index][engine.pc]
         engine.pc = start + 1 if again else engine.pc + 1
         return True

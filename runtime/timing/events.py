@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ...backend.isa.field import NO_REGISTER
+from ...backend.isa.field import NO_REGISTER, REGISTERS
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS
+from ...backend.numerics.scalar import alu
 from ...backend.timing import ARBITRATION_BYTES, bytes_in_flight, transfer_ps
 from .decoded import Decoded, Step, Timed
 from .result import Tally, blocked_cause
-from .state import COUNTERS, Channel, Engine, Entry
+from .state import Channel, Engine, Entry
 from .trace_record import Recorder
 
 HAPPENS, DECIDES = 0, 1
@@ -32,10 +33,10 @@ class Events:
         self.channels = [
             Channel(
                 c.slots,
-                c.primed,
-                c.primed,
-                {numbers[e]: 0 for e in c.consumers},
-                {numbers[e]: 0 for e in c.consumers},
+                acquired=c.primed,
+                committed=c.primed,
+                waited={numbers[e]: 0 for e in c.consumers},
+                released={numbers[e]: 0 for e in c.consumers},
             )
             for c in launch.program.channels
         ]
@@ -219,13 +220,13 @@ class Events:
                 known = fields["count"] != NO_REGISTER
                 count = registers[fields["count"]] if known else fields["trips"]
                 engine.trips[fields["counter"]] = count
-                registers[COUNTERS + fields["counter"]] = 0
+                registers[REGISTERS + fields["counter"]] = 0
                 if count <= 0:
                     following = engine.pairs[engine.pc] + 1
                 else:
                     self._mark(engine, engine.pc)
             case "next":
-                counter = COUNTERS + fields["counter"]
+                counter = REGISTERS + fields["counter"]
                 registers[counter] += 1
                 self._mark(engine, engine.pairs[engine.pc])
                 if registers[counter] < engine.trips[fields["counter"]]:
@@ -273,28 +274,6 @@ class Events:
             entry.read, entry.done = self.now, self.now + entry.cost.latency_ps
             self._settle(entry.engine)
         self._at(self.now, DECIDES, self._decide, None)
-
-
-def alu(function: str, a: int, b: int) -> int:
-    """Integer arithmetic of the scalar unit, on 64 bits."""
-    match function:
-        case "add":
-            value = a + b
-        case "sub":
-            value = a - b
-        case "mul":
-            value = a * b
-        case "min":
-            value = min(a, b)
-        case "max":
-            value = max(a, b)
-        case "shl":
-            value = a << (b & 63)
-        case "shr":
-            value = a >> (b & 63)
-        case _:
-            value = a & b
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def run_events(launch: Decoded, recorder: Recorder | None = None) -> Tally:

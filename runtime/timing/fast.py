@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,29 +10,32 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import NoNumba, kept_in, kernel_folder
 from . import layout as at
 from .decoded import Decoded, TimingError
 from .result import Tally
 from .tables import Tables, build_tables
 
-INSTALL = "pip install numba"
 WORTH = 10_000
 """A look costs some microseconds: as much as a few hundred instructions."""
-NEVER = 1 << 62
+
+
+def kernel_sources(folder: Path) -> list[Path]:
+    """Every file whose text ends up in the function compiled from the kernels in `folder`."""
+    isa, functional = folder.parent.parent / "backend" / "isa", folder.parent / "functional"
+    return [
+        *sorted(folder.glob("kernel_*.py")),
+        folder / "layout.py",
+        functional / "kernel_alu.py",
+        functional / "kernel_jit.py",
+        isa / "field.py",
+        isa / "rows_scalar.py",
+    ]
 
 
 def cache_folder(folder: Path) -> Path:
-    """Where the compiled function of these sources is kept (NUMBA_CACHE_DIR moves it)."""
-    digest = hashlib.sha256()
-    isa = folder.parent.parent / "backend" / "isa"
-    for path in (*sorted(folder.glob("kernel_*.py")), folder / "layout.py",
-                 isa / "rows_scalar.py"):  # fmt: skip
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        base = Path(home) / "tilewright" / "kernels"
-    return Path(base) / digest.hexdigest()[:16]
+    """Where that function is kept."""
+    return kernel_folder(kernel_sources(folder))
 
 
 @cache
@@ -44,17 +45,10 @@ def compiled_run() -> Callable[..., int]:
     Raises TimingError where numba is missing.
     """
     try:
-        config: Any = importlib.import_module("numba").config
-    except ImportError:
-        raise TimingError(
-            f"engine 'fast' needs numba, which is not installed: {INSTALL}, or use engine 'events'"
-        ) from None
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder(Path(__file__).parent))
-    try:
-        kernel: Any = importlib.import_module(".kernel_run", __package__)
-    finally:
-        config.CACHE_DIR = before
+        with kept_in(cache_folder(Path(__file__).parent)):
+            kernel: Any = importlib.import_module(".kernel_run", __package__)
+    except NoNumba as error:
+        raise TimingError(f"engine 'fast' {error}, or use engine 'events'") from None
     return kernel.run
 
 
@@ -62,8 +56,8 @@ def run_fast(launch: Decoded, worth: int = WORTH) -> Tally:
     """One launch.
 
     `worth`: instructions that must be left in a loop for a look at whether its trips repeat;
-    NEVER executes every trip. The result is the same. Raises TimingError where engines block for
-    ever or a word is not known.
+    `layout.NEVER` executes every trip. The result is the same. Raises TimingError where engines
+    block for ever or a word is not known.
     """
     tables = build_tables(launch, worth)
     run_tables(tables)

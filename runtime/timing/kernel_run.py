@@ -9,9 +9,10 @@ layers, `m` memories of earlier states (kernel_skip). Columns are those of layou
 
 from numba import njit
 
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS
+from ..functional.kernel_alu import alu
+from ..functional.kernel_jit import compiled
 from .kernel_skip import consider
-from .kernel_steps import begin, compiled, find_variant, finish, issue, serve
+from .kernel_steps import begin, find_variant, finish, issue, serve
 from .layout import (
     ALU,
     ASKED,
@@ -22,6 +23,7 @@ from .layout import (
     COST,
     COUNTER,
     E_BEGUN,
+    E_COUNTER,
     E_DEPTH,
     E_ENTERED,
     E_EXECUTED,
@@ -76,30 +78,6 @@ from .layout import (
     WORK,
 )
 
-ADD, SUB, MUL, LEAST, MOST = (ALU_FUNCTIONS.index(f) for f in ("add", "sub", "mul", "min", "max"))
-SHIFT_LEFT, SHIFT_RIGHT = ALU_FUNCTIONS.index("shl"), ALU_FUNCTIONS.index("shr")
-COUNTERS = E_REGISTER + 16
-
-
-@compiled
-def alu(function, a, b):
-    """64-bit integer arithmetic."""
-    if function == ADD:
-        return a + b
-    if function == SUB:
-        return a - b
-    if function == MUL:
-        return a * b
-    if function == LEAST:
-        return min(a, b)
-    if function == MOST:
-        return max(a, b)
-    if function == SHIFT_LEFT:
-        return a << (b & 63)
-    if function == SHIFT_RIGHT:
-        return a >> (b & 63)
-    return a & b
-
 
 @compiled
 def scalar(code, c, s, g, kind):
@@ -132,7 +110,7 @@ def enter(code, c, s, g, row, t, marks):
     if code[c + IS_LAYERS] and s[MARKS] + count >= marks.shape[0]:
         s[ASKED] = s[MARKS] + count + 1
         return -1
-    s[g + COUNTERS + code[c + COUNTER]] = 0
+    s[g + E_COUNTER + code[c + COUNTER]] = 0
     if count <= 0:
         return code[c + PAIR] + 1
     level = g + E_STACK + s[g + E_DEPTH] * STACK_WIDTH
@@ -148,7 +126,7 @@ def enter(code, c, s, g, row, t, marks):
 @compiled
 def come_round(code, c, s, g, e, row, t, marks):
     """next: the following row."""
-    s[g + COUNTERS + code[c + COUNTER]] += 1
+    s[g + E_COUNTER + code[c + COUNTER]] += 1
     depth = s[g + E_DEPTH] - 1
     level = g + E_STACK + depth * STACK_WIDTH
     if code[c + IS_LAYERS]:

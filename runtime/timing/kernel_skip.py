@@ -4,13 +4,16 @@ When the reference engine has come round a loop and all engines stand blocked, t
 down relative to main memory's time. If it equals an earlier one of the same run of that loop, what
 happened between both happens again for as long as every loop that went on has trips left.
 
+A counter that can reach a bound belongs to the state: a loop that clips its own last tile never
+repeats by itself, only as a part of the loops around it.
+
 A memory of `m`, one for each loop: a header, the exact part, the shifted part, all totals.
 """
 
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from .kernel_steps import compiled
+from ..functional.kernel_jit import compiled
 from .layout import (
     C_ACQUIRED,
     C_COMMITTED,
@@ -23,6 +26,7 @@ from .layout import (
     CHANNELS,
     COUNTER,
     E_BEGUN,
+    E_COUNTER,
     E_DEPTH,
     E_DONE,
     E_END_ROOM,
@@ -46,6 +50,7 @@ from .layout import (
     E_UNSERVED,
     END_WIDTH,
     ENGINE_COUNT,
+    ENGINE_SHIFT,
     ENGINE_WIDTH,
     ENGINES,
     FREE_AT,
@@ -69,6 +74,7 @@ from .layout import (
     N_CODE,
     N_FLOOR,
     N_MOVE,
+    NEVER,
     Q_BURSTS,
     Q_DONE,
     Q_HANDED,
@@ -87,13 +93,9 @@ from .layout import (
 PATIENCE = 40
 """After so many trips without a repetition, look only at trips that are powers of two."""
 TOO_LONG = -1
-LEVELS = 8
-ENGINE_SHIFT = 2 + 2 * LEVELS
-"""Shifted columns of an engine: time, rows executed, and of each level trips left and entry."""
 EXACT = MEMORY_HEADER
 SHIFTED = EXACT + MEMORY_EXACT
 TOTALS = SHIFTED + MEMORY_SHIFTED
-COUNTERS = E_REGISTER + 16
 ROOM_FOR_ONE = 64
 """Most columns that are written between two looks at the room that is left."""
 
@@ -224,7 +226,7 @@ def write_down(code, s, m, base):
 @compiled
 def repetitions(s, m, old, new, dt):
     """How often what happened from `old` to `new` will happen again; 0 where it will not."""
-    most = 2**62
+    most = NEVER
     for e in range(s[ENGINE_COUNT]):
         g = s[ENGINES] + e * ENGINE_WIDTH
         a, b = old + SHIFTED + e * ENGINE_SHIFT, new + SHIFTED + e * ENGINE_SHIFT
@@ -241,7 +243,7 @@ def repetitions(s, m, old, new, dt):
             if m[a + 3 + 2 * d] != m[b + 3 + 2 * d] or gone < 0:
                 return 0
             most = min(most, m[b + 2 + 2 * d] // gone)
-    return most if most < 2**62 else 0
+    return most if most < NEVER else 0
 
 
 @compiled
@@ -260,7 +262,7 @@ def skip(code, s, m, old, new, times, dt):
             gone = m[a + 2 + 2 * d] - m[b + 2 + 2 * d]
             level = g + E_STACK + d * STACK_WIDTH
             s[level + 1] -= times * gone
-            s[g + COUNTERS + code[s[level] * ROW_WIDTH + COUNTER]] += times * gone
+            s[g + E_COUNTER + code[s[level] * ROW_WIDTH + COUNTER]] += times * gone
         for column in (E_READ, E_DONE):
             if s[g + column] > now:
                 s[g + column] += shift

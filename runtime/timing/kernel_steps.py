@@ -3,8 +3,7 @@
 # pyright: basic, reportCallIssue=false, reportAttributeAccessIssue=false
 # numba has no type stubs.
 
-from numba import njit
-
+from ..functional.kernel_jit import compiled
 from .layout import (
     AXES,
     BOUND,
@@ -47,10 +46,10 @@ from .layout import (
     IN_FLIGHT,
     KIND,
     LAST_QUEUE,
-    MAX_AXES,
     N_CODE,
     N_FLOOR,
     N_MOVE,
+    NEVER,
     Q_BURSTS,
     Q_DONE,
     Q_HANDED,
@@ -72,11 +71,7 @@ from .layout import (
     WAKE,
 )
 
-compiled = njit(nogil=True, error_model="numpy")
-"""Decorator of a kernel that is always reached from the one cached entry."""
-
 PICOSECONDS = 10**12
-NEVER = 2**62
 
 
 @compiled
@@ -294,6 +289,3 @@ def chunks_ps(s, nbytes):
     if left:
         spent += (left * PICOSECONDS + s[RATE] - 1) // s[RATE]
     return spent
-
-
-assert MAX_AXES <= 8, "SCRATCH holds the extents of a row"

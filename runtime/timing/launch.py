@@ -12,7 +12,8 @@ from ..functional.loader import load
 from ..functional.parameters import Parameters, launch_words
 from .decoded import Popped, TimingError, decoded
 from .events import run_events
-from .fast import NEVER, WORTH, run_fast
+from .fast import WORTH, run_fast
+from .layout import NEVER
 from .result import TimingResult, result_of
 
 EngineName = Literal["fast", "events"]

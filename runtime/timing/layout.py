@@ -1,33 +1,41 @@
 """Columns of the flat int64 tables that the compiled engine runs on."""
 
+from ...backend.isa.field import COUNTERS, OPERANDS, REGISTERS
+
+NEVER = 1 << 62
+"""Later than any time, more than any count."""
+MAX_AXES = 5
+"""Axes of an instruction that registers may bound."""
+
 # A row: one instruction with the dead scalars before it.
 (LI, ALU, LDP, POP, LOOP, NEXT, BEGIN, END, WORK, MOVE, HALT) = range(11)
 """Kinds of rows; BEGIN and END are syncs."""
 KIND, BEFORE, COST, RD, RA, RB, FUNCTION, IMMEDIATE, PAIR, COUNTER, IS_LAYERS = range(11)
 """BEFORE: picoseconds of the dead scalars. COST: its own, for scalars. RA and RB: -1 none.
 PAIR: row of the matching loop or next. IS_LAYERS: 1 for the loop whose trips are recorded."""
-BEGINS, FIRST_BEGIN, WAITED = 11, 12, 18
+BEGINS, FIRST_BEGIN = 11, 12
+WAITED = FIRST_BEGIN + OPERANDS
 """How many begins, each CHANNEL_CODES * channel + role; the first of their totals."""
-ENDS, FIRST_END = 19, 20
-AXES, FIRST_AXIS = 26, 27
+ENDS, FIRST_END = WAITED + 1, WAITED + 2
+AXES, FIRST_AXIS = FIRST_END + OPERANDS, FIRST_END + OPERANDS + 1
 """How many bounded axes, each (extent, register)."""
-VARIANTS = 37
+VARIANTS = FIRST_AXIS + 2 * MAX_AXES
 """The row's variants, the latest used first; -1 none."""
-LIVE = 38
+LIVE = VARIANTS + 1
 """Mask of the registers that matter before the row."""
-BOUND = 39
+BOUND = VARIANTS + 2
 """The first of two totals of a move: memory, contention. Row i counts its executions in total i."""
-LOOP_MEMORY = 40
+LOOP_MEMORY = VARIANTS + 3
 """Which memory belongs to a loop of the reference engine; 0 elsewhere."""
-ROW_WIDTH = 41
+ROW_WIDTH = VARIANTS + 4
 CHANNEL_CODES = 16
 """Role 0 is the producer, 1 + j consumer j."""
-MAX_AXES = 5
 
 # A variant: a row with certain extents.
-V_NEXT, V_EXTENT, V_BUSY, V_LATE, V_BURSTS, V_LATENCY = 0, 1, 6, 7, 8, 9
+V_NEXT, V_EXTENT = 0, 1
+V_BUSY, V_LATE, V_BURSTS, V_LATENCY = (V_EXTENT + MAX_AXES + i for i in range(4))
 """V_NEXT: next variant of the row, -1 none. It counts its executions, too."""
-VARIANT_WIDTH = 10
+VARIANT_WIDTH = V_LATENCY + 1
 
 # The state: a header, engines, channels and their times, queues, one after the other.
 (ENGINES, ENGINE_COUNT, CHANNELS, CHANNEL_COUNT, FREE_AT, LAST_QUEUE, CHUNK, CHUNK_PS, RATE,
@@ -43,7 +51,7 @@ WORTH: rows that must be left in a loop to make a look worth its time.
 WAKE: bits of the engines that may go on. QUEUES: only engines before this number move bytes."""
 SCRATCH = 26
 """Extents of the row that runs."""
-HEADER = 32
+HEADER = SCRATCH + MAX_AXES
 
 (E_ROW, E_TIME, E_BEGUN, E_HALTED, E_DEPTH, E_READ, E_DONE, E_QUEUE, E_ROOM, E_ENDS, E_END_ROOM,
  E_OLDEST, E_UNSERVED, E_NEXT, E_FIRST_END, E_NEXT_END, E_FLIGHT, E_LARGEST, E_POPPED, E_POPS,
@@ -53,10 +61,13 @@ moves in flight, -1 for an engine that moves nothing; E_ROOM of them fit. E_OLDE
 E_NEXT: running numbers of moves. E_FLIGHT: their bytes. E_ENDS: address of ends that wait for
 moves. E_POPS: address of its words. E_ENTERED: loops entered."""
 E_REGISTER = 24
-E_STACK = E_REGISTER + 24
-"""Eight levels of (row of the loop, trips left after this one, number of the entry)."""
+E_COUNTER = E_REGISTER + REGISTERS
+E_STACK = E_COUNTER + COUNTERS
+LEVELS = COUNTERS
+"""Loops nest no deeper: each has a counter of its own. A level: row of the loop, trips left after
+this one, number of the entry."""
 STACK_WIDTH = 3
-ENGINE_WIDTH = E_STACK + 8 * STACK_WIDTH
+ENGINE_WIDTH = E_STACK + LEVELS * STACK_WIDTH
 
 (C_SLOTS, C_ACQUIRED, C_COMMITTED, C_CONSUMERS, C_TIMES, C_COMMIT_WAKES, C_RELEASE_WAKES,
  C_CONSUMER) = range(8)  # fmt: skip
@@ -83,4 +94,6 @@ executed until the latest trip."""
 MEMORY_HEADER = 8
 MEMORY_EXACT = 1 << 13
 MEMORY_SHIFTED = 512
-MAX_ENGINES = MEMORY_SHIFTED // 18
+ENGINE_SHIFT = 2 + 2 * LEVELS
+"""Shifted columns of an engine: time, rows executed, and of each level trips left and entry."""
+MAX_ENGINES = MEMORY_SHIFTED // ENGINE_SHIFT

@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backend.isa.codec import Ins
-from ...backend.isa.field import NO_REGISTER
+from ...backend.isa.field import NO_REGISTER, REGISTERS
 from .decoded import Timed
-from .events import COUNTERS
-
-ALL_REGISTERS = 24
 
 
 def _bit(register: int) -> int:
@@ -51,7 +48,7 @@ def _before(timed: Timed, after: int) -> int:
         case "alu":
             used = _bit(fields["ra"]) | _bit(fields["rb"])
         case "loop":
-            return after & ~_bit(COUNTERS + fields["counter"]) | _bit(fields["count"])
+            return after & ~_bit(REGISTERS + fields["counter"]) | _bit(fields["count"])
         case _:
             for _, register in timed.rule.axes:
                 after |= _bit(register)

@@ -6,11 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ...backend.isa.field import COUNTERS, REGISTERS
 from ...backend.timing import Cost
 from .decoded import Step, Timed
-
-COUNTERS = 16
-"""Register number of the first loop counter."""
 
 
 @dataclass
@@ -74,9 +72,9 @@ class Engine:
     pairs: dict[int, int]
     pc: int = 0
     time: int = 0
-    registers: list[int] = field(default_factory=lambda: [0] * 24)
+    registers: list[int] = field(default_factory=lambda: [0] * (REGISTERS + COUNTERS))
     """r0 to r15, then c0 to c7."""
-    trips: list[int] = field(default_factory=lambda: [0] * 8)
+    trips: list[int] = field(default_factory=lambda: [0] * COUNTERS)
     begun: int = 0
     """Begins of the current instruction that have happened."""
     blocked_since: int = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -118,62 +118,80 @@ def build_tables(launch: Decoded, worth: int) -> Tables:
     `worth`: instructions that must be left in a loop for a look at whether its trips repeat.
     """
     _check(launch)
-    lengths = [len(stream) for stream in launch.streams]
-    reference = launch.engines.index("mxu") if "mxu" in launch.engines else 0
-    if not lengths[reference]:
-        reference = lengths.index(max(lengths))
-    rows: list[Table] = []
-    places: list[tuple[int, int]] = []
-    dead: list[tuple[int, int, int]] = []
-    starts: list[int] = []
-    loops = 0
-    for engine, stream in enumerate(launch.streams):
-        starts.append(len(rows))
-        pairs = launch.loaded.pairs[engine]
-        live = live_registers(stream, pairs)
-        row_of: dict[int, int] = {}
-        before = 0
-        for pc, timed in enumerate(stream):
-            if is_dead(timed, live[pc + 1] if pc + 1 < len(stream) else 0):
-                dead.append((engine, pc, len(rows)))
-                before += timed.rule.at(()).busy_ps
-                continue
-            row = _row(launch, engine, timed)
-            row[at.BEFORE], row[at.LIVE] = before, live[pc]
-            if timed.ins.mnemonic in ("loop", "next"):
-                ours = engine == reference and "mxu" in launch.engines
-                row[at.IS_LAYERS] = int(ours and min(pc, pairs[pc]) == launch.layers)
-            if timed.ins.mnemonic == "loop" and engine == reference:
-                row[at.LOOP_MEMORY], loops = loops, loops + 1
-            before = 0
-            row_of[pc] = len(rows)
-            rows.append(row)
-            places.append((engine, pc))
-        for pc, pair in pairs.items():
-            rows[row_of[pc]][at.PAIR] = row_of[pair]
-    size = _number_totals(rows)
-    state = _state(launch, starts, reference, worth)
+    rows = _Rows(launch, _reference(launch))
+    starts = [rows.add_stream(engine) for engine in range(len(launch.streams))]
+    size = _number_totals(rows.rows)
+    state = _state(launch, starts, rows.reference, worth)
     engines = len(launch.engines)
     state[at.SERVED], state[at.HELD_UP] = size, size + engines
     state[at.VARIANT_TOTALS] = size + 2 * engines
     totals = np.zeros(size + 2 * engines + VARIANTS_AT_FIRST, np.int64)
     tables = Tables(
         launch,
-        np.concatenate(rows) if rows else np.zeros(0, np.int64),
-        state,
-        np.zeros(VARIANTS_AT_FIRST * at.VARIANT_WIDTH, np.int64),
-        totals,
-        np.zeros(MARKS_AT_FIRST, np.int64),
-        memories_of(loops, len(totals)),
-        places,
-        dead,
-        loops,
-        [],
+        code=np.concatenate([np.zeros(0, np.int64), *rows.rows]),
+        state=state,
+        variants=np.zeros(VARIANTS_AT_FIRST * at.VARIANT_WIDTH, np.int64),
+        totals=totals,
+        marks=np.zeros(MARKS_AT_FIRST, np.int64),
+        memories=memories_of(rows.loops, len(totals)),
+        places=rows.places,
+        dead=rows.dead,
+        loops=rows.loops,
+        named=[],
     )
-    for row, entry in enumerate(rows):
+    for row, entry in enumerate(rows.rows):
         if entry[at.KIND] in (at.WORK, at.MOVE) and not entry[at.AXES]:
             tables.add_variant(row, ())
     return tables
+
+
+def _reference(launch: Decoded) -> int:
+    """The engine whose loops are watched: the matrix unit, or the one with the longest stream."""
+    lengths = [len(stream) for stream in launch.streams]
+    reference = launch.engines.index("mxu") if "mxu" in launch.engines else 0
+    return reference if lengths[reference] else lengths.index(max(lengths))
+
+
+@dataclass
+class _Rows:
+    """The rows of all engines as they are written, one stream after the other."""
+
+    launch: Decoded
+    reference: int
+    rows: list[Table] = field(default_factory=list[Table])
+    places: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    dead: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    loops: int = 0
+
+    def add_stream(self, engine: int) -> int:
+        """Append the rows of a stream, dead scalars left out; the number of the first."""
+        stream, pairs = self.launch.streams[engine], self.launch.loaded.pairs[engine]
+        live = [*live_registers(stream, pairs), 0]
+        first, before = len(self.rows), 0
+        row_of: dict[int, int] = {}
+        for pc, timed in enumerate(stream):
+            if is_dead(timed, live[pc + 1]):
+                self.dead.append((engine, pc, len(self.rows)))
+                before += timed.rule.at(()).busy_ps
+                continue
+            row = _row(self.launch, engine, timed)
+            row[at.BEFORE], row[at.LIVE] = before, live[pc]
+            if pc in pairs:
+                self._watch(row, engine, min(pc, pairs[pc]))
+            before = 0
+            row_of[pc] = len(self.rows)
+            self.rows.append(row)
+            self.places.append((engine, pc))
+        for pc, pair in pairs.items():
+            self.rows[row_of[pc]][at.PAIR] = row_of[pair]
+        return first
+
+    def _watch(self, row: Table, engine: int, loop: int) -> None:
+        """Whether the trips of a loop are recorded, and which memory is its own."""
+        ours = engine == self.reference and "mxu" in self.launch.engines
+        row[at.IS_LAYERS] = int(ours and loop == self.launch.layers)
+        if row[at.KIND] == at.LOOP and engine == self.reference:
+            row[at.LOOP_MEMORY], self.loops = self.loops, self.loops + 1
 
 
 def _check(launch: Decoded) -> None:
@@ -266,7 +284,8 @@ def _state(launch: Decoded, starts: Sequence[int], reference: int, worth: int) -
             row[at.E_ROOM] = min(room, at.MOST_MOVES)
             row[at.E_QUEUE] = take(int(row[at.E_ROOM]) * at.QUEUE_WIDTH)
         ours = [c.slots for c in channels if name in (c.producer, *c.consumers)]
-        row[at.E_END_ROOM] = sum(ours) + at.HEADER
+        # An end that waits for a move stands for a slot that the engine holds.
+        row[at.E_END_ROOM] = sum(ours) + 1
         row[at.E_ENDS] = take(int(row[at.E_END_ROOM]) * at.END_WIDTH)
         row[at.E_POP_COUNT] = len(launch.popped[number])
         row[at.E_POPS] = take(len(launch.popped[number]))

@@ -6,9 +6,10 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...backend.isa.field import REGISTERS
 from ...backend.timing import ARBITRATION_BYTES, Cost, Extents, transfer_ps
 from .decoded import Decoded, Timed, TimingError
-from .state import COUNTERS, Channel, Engine
+from .state import Channel, Engine
 
 
 class Slice(NamedTuple):
@@ -251,5 +252,5 @@ def layer_counters(launch: Decoded, engine: int) -> list[int]:
     for pc, place in enumerate(places):
         around = [start for start in loops if start < pc < pairs[start]]
         inside = around and "{l}" in place
-        found.append(COUNTERS + stream[around[0]].ins.fields["counter"] if inside else -1)
+        found.append(REGISTERS + stream[around[0]].ins.fields["counter"] if inside else -1)
     return found

@@ -23,7 +23,7 @@ from figures import KEY, Report  # noqa: E402
 for name, value in ONE_THREAD.items():
     os.environ.setdefault(name, value)
 
-from tilewright.compiler.fetch import find_model  # noqa: E402
+from fetched import fetched  # noqa: E402
 
 
 @pytest.fixture
@@ -35,13 +35,7 @@ def report(record_property: Any) -> Report:
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """The GGUF file of SmolLM2-135M-Instruct, if it was fetched."""
-    path = find_model("smollm2")
-    if path is None:
-        message = "SmolLM2 is not in the cache: run `tilewright fetch smollm2`"
-        if os.environ.get("TILEWRIGHT_REQUIRE_MODELS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    return fetched("smollm2")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tilewright.backend.machine import Machine, load_machine
 
 KIB, MIB = 1 << 10, 1 << 20
+SPM_KIB = (16, 32, 64, 128, 192, 320, 1024, 5000, 65536)
 
 VARIED: dict[str, dict[str, int]] = {
     "spm-128k": {"spm_bytes": 128 * KIB},
@@ -55,7 +56,7 @@ def random_machines() -> st.SearchStrategy[dict[str, int]]:
     """Changes to tw-small, from a microcontroller's size to an accelerator's."""
     return st.fixed_dictionaries(
         {
-            "spm_bytes": st.sampled_from([128, 192, 320, 1024, 5000, 65536]).map(KIB.__mul__),
+            "spm_bytes": st.sampled_from(SPM_KIB).map(KIB.__mul__),
             "acc_bytes": st.sampled_from([16, 24, 64, 1024]).map(KIB.__mul__),
             "arrays": st.integers(1, 5),
             "array_rows": st.sampled_from([16, 24, 32, 100, 128]),

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fetched import fetched
 from models import Tiny, write_gguf, write_huggingface
 from reference import PLANTS, Cache, Reference
 from reference_files import from_gguf, from_huggingface
 
 from tilewright.backend.formats import pack_panels
-from tilewright.compiler.fetch import find_model
 from tilewright.compiler.frontend import EntryShape, Model, load_model
 from tilewright.compiler.interp.tensor import run_graph
 from tilewright.dialects.lowbit import PackedType
@@ -258,13 +258,9 @@ def test_every_wrong_semantics_shows(tmp_path: Path) -> None:
     assert {plant: size for plant, size in shown.items() if not size > 5e-4} == {}
 
 
-@pytest.mark.skipif(
-    find_model("smollm2") is None, reason="SmolLM2 is not in the cache: tilewright fetch"
-)
 def test_smollm2() -> None:
     """Three prompts as one ragged batch, and a step of decode on the interpreter's cache."""
-    path = find_model("smollm2")
-    assert path is not None
+    path = fetched("smollm2")
     model, reference = load_model(path), from_gguf(path)
     material = model.tokenizer()
     assert material is not None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fetched import fetched
 from reference import Cache, Reference
 from reference_files import from_gguf
 
 from tilewright.backend.image import read_image
 from tilewright.compiler import compile_model
-from tilewright.compiler.fetch import find_model
 from tilewright.runtime import Session
 from tilewright.runtime.tokenizer import Tokenizer
 
@@ -36,13 +35,7 @@ PROMPTS = {
 @pytest.fixture(scope="module")
 def model() -> Path:
     """The GGUF file, if it was fetched."""
-    path = find_model("smollm2")
-    if path is None:
-        message = "SmolLM2 is not in the cache: run `tilewright fetch smollm2`"
-        if os.environ.get("TILEWRIGHT_REQUIRE_MODELS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    return fetched("smollm2")
 
 
 @pytest.fixture(scope="module")

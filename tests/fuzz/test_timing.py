@@ -25,7 +25,8 @@ from tilewright.runtime.functional.parameters import launch_words
 from tilewright.runtime.timing import Charge, TimingResult, layout
 from tilewright.runtime.timing.decoded import Decoded, decoded
 from tilewright.runtime.timing.events import run_events
-from tilewright.runtime.timing.fast import NEVER, build_tables, run_tables
+from tilewright.runtime.timing.fast import build_tables, run_tables
+from tilewright.runtime.timing.layout import NEVER
 from tilewright.runtime.timing.result import result_of
 from tilewright.runtime.timing.trace import record_launch
 from tilewright.runtime.timing.trace_record import Recorder

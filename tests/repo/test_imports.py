@@ -63,7 +63,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "xdsl": ("compiler", "dialects", "passes"),
     "gguf": ("compiler.frontend",),
     "lark": ("backend.asm",),
-    "numba": ("runtime.functional", "runtime.timing"),
+    "numba": ("runtime.functional", "runtime.kernels", "runtime.timing"),
     "llvmlite": ("runtime.functional",),
     "tokenizers": ("compiler.frontend", "runtime"),
     "jinja2": ("compiler.frontend", "runtime"),

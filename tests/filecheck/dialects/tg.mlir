@@ -9,8 +9,8 @@ builtin.module @decode attributes {tw.policy = "exact"} {
   tg.global output @logits : memref<4x100xf32, #tw.hbm>
   // CHECK-NEXT: tg.global weight @emb : !lowbit.packed<64x100, q4_1, nk> from "token_embd"
   tg.global weight @emb : !lowbit.packed<64x100, q4_1, nk> from "token_embd"
-  // CHECK-NEXT: tg.global weight @gu : tensor<2x64x64xf32> from "interleave(\22blk.{l}.a\22, \22blk.{l}.b\22, 16)"
-  tg.global weight @gu : tensor<2x64x64xf32> from "interleave(\22blk.{l}.a\22, \22blk.{l}.b\22, 16)"
+  // CHECK-NEXT: tg.global weight @gu : tensor<2x64x64xf32> from "interleave('blk.{l}.a', 'blk.{l}.b', 16)"
+  tg.global weight @gu : tensor<2x64x64xf32> from "interleave('blk.{l}.a', 'blk.{l}.b', 16)"
   tg.global weight @gamma : memref<2x64xf32, #tw.hbm> from "blk.{l}.norm"
   tg.global weight @qk_gamma : memref<16xf32, #tw.hbm> from "qk_norm"
   // CHECK: tg.global table @cos : memref<40x4xf32, #tw.hbm> from "rope_cos(10000.0, 8, 40)"

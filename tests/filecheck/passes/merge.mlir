@@ -7,7 +7,7 @@ builtin.module @qkv attributes {tw.policy = "exact"} {
   tg.scalar @rows : 0 to 4
   tg.global input @tokens : memref<4xi32, #tw.hbm>
   tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
-  // CHECK: tg.global weight @attn_qkv : !lowbit.packed<2x32x64, q4_0, kn> from "concat(rotary({{.*}}.q{{.*}}, 2), {{.*}}.k{{.*}}, {{.*}}.v{{.*}})" loc("b.attn_qkv"
+  // CHECK: tg.global weight @attn_qkv : !lowbit.packed<2x32x64, q4_0, kn> from "concat(rotary('b.{l}.q', 2), 'b.{l}.k', 'b.{l}.v')" loc("b.attn_qkv"
   // CHECK-NOT: @attn_q :
   tg.global weight @attn_q : !lowbit.packed<2x32x32, q4_0, kn> from "rotary('b.{l}.q', 2)" loc("b.attn_q")
   tg.global weight @attn_k : !lowbit.packed<2x32x16, q4_0, kn> from "'b.{l}.k'" loc("b.attn_k")
@@ -40,7 +40,7 @@ builtin.module @biases attributes {tw.policy = "exact"} {
   tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
   tg.global weight @attn_q : !lowbit.packed<32x32, q4_0, kn> from "'q'"
   tg.global weight @attn_k : !lowbit.packed<32x16, q4_0, kn> from "'k'"
-  // CHECK: tg.global weight @attn_qk_bias : memref<48xf32, #tw.hbm> from "concat({{.*}}q_bias{{.*}}, {{.*}}k_bias{{.*}})"
+  // CHECK: tg.global weight @attn_qk_bias : memref<48xf32, #tw.hbm> from "concat('q_bias', 'k_bias')"
   tg.global weight @attn_q_bias : memref<32xf32, #tw.hbm> from "'q_bias'"
   tg.global weight @attn_k_bias : memref<16xf32, #tw.hbm> from "'k_bias'"
   func.func @biases() {

@@ -82,7 +82,25 @@ def test_refuses_in_one_line(
 
 
 def test_names_what_it_cannot_do(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(program), "-p", "frobnicate"]) == 2
-    assert capsys.readouterr().err == "error: Unrecognized passes: ['frobnicate']\n"
-    assert main([str(program.parent / "none.mlir")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert main([str(program), "-p", "cse,aloccate"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no pass is named 'aloccate'; the passes are allocate, ")
+    assert said.count("\n") == 1
+    assert all(name in said for name in PASSES)
+
+
+def test_refuses_a_pipeline_that_cannot_be_read(
+    program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(program), "-p", "tile{"]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: -p 'tile{' is no list of passes: Expected argument name here\n"
+
+
+def test_names_a_file_that_cannot_be_opened(
+    program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, why in ((program.parent / "none.mlir", "No such file or directory"),
+                      (program.parent, "Is a directory")):  # fmt: skip
+        assert main([str(path)]) == 2
+        assert capsys.readouterr().err == f"error: {path}: cannot be opened: {why}\n"

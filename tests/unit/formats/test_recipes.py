@@ -107,7 +107,7 @@ def test_each_source_is_read_once_and_a_plain_name_is_not_copied() -> None:
 
 
 trees = st.recursive(
-    st.sampled_from(['"a"', '"x \\"{l}\\\\"']),
+    st.sampled_from(["'a'", repr("x '{l}\\"), repr("x '{l}\"\n")]),
     lambda inner: st.one_of(
         st.builds("rows({}, {}, {})".format, inner, st.integers(0, 9), st.integers(0, 9)),
         st.builds("rotary({}, {})".format, inner, st.integers(0, 9)),
@@ -124,6 +124,11 @@ def test_text_round_trips(text: str) -> None:
     recipe = parse_recipe(text)
     assert str(recipe) == text
     assert parse_recipe(str(recipe)) == recipe
+
+
+def test_names_stand_in_the_quotes_that_the_ir_need_not_escape() -> None:
+    recipe = parse_recipe('interleave("blk.{l}.a", "blk.{l}.b", 16)')
+    assert str(recipe) == "interleave('blk.{l}.a', 'blk.{l}.b', 16)"
 
 
 @pytest.mark.parametrize(
@@ -163,6 +168,6 @@ def test_rows_that_do_not_fit_are_refused(text: str, message: str) -> None:
 
 def test_mixed_formats_are_refused_by_name() -> None:
     sources = {"a": quantise("q8_0", values("a")), "b": quantise("q4_0", values("b"))}
-    wanted = """recipe concat("a", "b"): found b of 32 x q4_0 beside a of 32 x q8_0; wanted one"""
+    wanted = """recipe concat('a', 'b'): found b of 32 x q4_0 beside a of 32 x q8_0; wanted one"""
     with pytest.raises(FormatError, match=re.escape(wanted)):
         parse_recipe('concat("a", "b")').blocks(0, sources.__getitem__)

@@ -1,5 +1,6 @@
 """docs/ISA.md is what the table prints, and its definitions run."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def test_each_instruction_has_its_page(row: Instruction) -> None:
     assert places == sorted(places)
     assert all(f"`{f.name}`" in page for f in row.fields)
     assert all(limit in page for limit in row.limits)
+
+
+@pytest.mark.parametrize("row", INSTRUCTIONS, ids=lambda row: row.mnemonic)
+def test_durations_are_those_of_the_page_on_time(row: Instruction) -> None:
+    time = PAGE.with_name("timing.md").read_text(encoding="utf-8")
+    for code in re.findall(r"`[^`]+`", row.duration):
+        assert code in time
 
 
 def test_no_python_is_left_in_the_definitions() -> None:
