@@ -32,7 +32,7 @@ from .attention import Attention
 from .heads import Heads, Part, Rope
 from .linear import Linear, Step
 from .norm import Norm
-from .regions import Regions
+from .regions import Regions, counted_by
 from .rows import Embedding
 
 CACHE_AXES = 5
@@ -136,9 +136,8 @@ def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Line
     norm, index, source = None, None, anchor.a
     if isinstance(source.owner, RmsNormOp) and source.owner.heads is None:
         norm, source = _norm(source.owner), source.owner.x
-    count = "rows"
     if isinstance(source.owner, TakeOp):
-        index, source, count = source.owner.index_name, source.owner.x, "logit_rows"
+        index, source = source.owner.index_name, source.owner.x
     last = ops[-1]
     if isinstance(last, OutputOp):
         output = last.global_name
@@ -149,7 +148,7 @@ def _linear(kernel: FusedOp, ops: list[Operation], around: Surroundings) -> Line
         source=region,
         source_element=around.element(region),
         index=index,
-        count=count,
+        count=counted_by(anchor.result),
         norm=norm,
         operand=around.policy.operand,
         weight=weight.global_name,

@@ -10,9 +10,9 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ...dialects.tg import AttentionOp, FusedOp, KvAppendOp, RopeOp, SizesAttr, TakeOp
+from ...dialects.tg import AttentionOp, FusedOp, KvAppendOp, RopeOp, TakeOp
 from .emitter import Emitter
-from .regions import Regions, is_operand
+from .regions import Regions, counted_by, is_operand
 
 
 class Home(Enum):
@@ -55,7 +55,7 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
     for value, name in regions.names.items():
         found = uses.setdefault(name, [])
         found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
-        counted = _counted_by(value) == "rows"
+        counted = counted_by(value) == "rows"
         kept[name] = kept.get(name, True) and counted and _stays(value, residency)
     if residency is Residency.NONE:
         return homes
@@ -77,13 +77,6 @@ def _stays(value: SSAValue, residency: Residency) -> bool:
 
 def _passes_on(op: Operation) -> bool:
     return isinstance(op, scf.ForOp | scf.YieldOp)
-
-
-def _counted_by(value: SSAValue) -> str:
-    """The launch parameter that counts the rows of a tensor."""
-    encoding = getattr(value.type, "encoding", None)
-    assert isinstance(encoding, SizesAttr), "regions hold tensors with counted rows"
-    return encoding.names.data[0].data
 
 
 def _beside_attention(value: SSAValue) -> bool:

@@ -1,11 +1,11 @@
 """Models without bytes for the tests of passes: a config, a format for each parameter, an entry."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
@@ -87,17 +87,13 @@ def apply(module: ModuleOp, *names: str, **options: Any) -> ModuleOp:
 def least_scratchpad(module: ModuleOp, machine: Machine, folder: Path, **options: Any) -> int:
     """Bytes that the error for a scratchpad much too small asks for, so that `tile` can go on."""
     tiny = machine_file(replace(machine, spm_bytes=1024), folder)
-    try:
+    with pytest.raises(DoesNotFitError, match="scratchpad of machine") as caught:
         apply(module.clone(), *TO_TILE, machine=tiny, **options)
-    except DoesNotFitError as error:
-        found = re.search(r"scratchpad of machine .* at least (\d+) bytes", str(error))
-        assert found is not None, str(error)
-        return int(found[1])
-    raise AssertionError("wanted a program that 1024 bytes are too few for")
+    return int(str(caught.value).split()[-2])
 
 
 def smallest_machine(module: ModuleOp, folder: Path, **options: Any) -> str:
-    """tw-small with the least scratchpad for a program: of more than one row nothing stays there."""
+    """tw-small with the least scratchpad for a program: of several rows none stay there."""
     small = replace(load_machine("tw-small"), name="smallest")
     least = least_scratchpad(module, small, folder, **options)
     return machine_file(replace(small, spm_bytes=least), folder)
