@@ -16,7 +16,6 @@ from ...dialects.tg import (
     OutputOp,
     RmsNormOp,
     ScoresOp,
-    SizesAttr,
     SoftmaxOp,
     TakeOp,
     UnaryOp,
@@ -25,6 +24,7 @@ from ...dialects.tg import (
 from ..located import PassError, located
 from .alone import ROW_OPS, single_op
 from .norm import LayerNorm, Norm
+from .regions import counted_by
 from .rowwise import Combine, Function, RowOp, RowWise, Softmax
 from .steps import Mix, Scores, SeenSoftmax
 
@@ -61,13 +61,6 @@ def describe_norm(op: RmsNormOp) -> Norm:
     return Norm(gamma.global_name, gamma.layer is not None, op.eps.value.data)
 
 
-def count_of(value: SSAValue) -> str:
-    """The launch parameter that counts a tensor's rows."""
-    encoding = tensor_of(value).encoding
-    assert isinstance(encoding, SizesAttr), "regions have rows counted by a launch parameter"
-    return encoding.names.data[0].data
-
-
 def output_of(kernel: FusedOp, around: Surroundings) -> str:
     """The region or the output that a kernel of one result writes."""
     ops = list(kernel.body.block.ops)
@@ -86,7 +79,7 @@ def _describe_row_wise(kernel: FusedOp, op: Operation, around: Surroundings) -> 
         element=around.element(source),
         columns=tensor_of(op.x).get_shape()[1],
         index=op.index_name if isinstance(op, TakeOp) else None,
-        count=count_of(op.result),
+        count=counted_by(op.result),
         op=_row_op(op, around),
         output=output,
         result=around.element(output),

@@ -29,10 +29,10 @@ from ..policy import Policy
 from .activations import ACTIVATIONS
 from .alone import ops_of
 from .attention import Attention
-from .describe_rows import count_of, describe_alone, describe_norm, output_of
+from .describe_rows import describe_alone, describe_norm, output_of
 from .heads import Heads, Part, Rope
 from .linear import Linear, Step
-from .regions import Regions
+from .regions import Regions, counted_by
 from .rows import Embedding
 from .rowwise import RowWise
 from .steps import Mix, Scores, SeenSoftmax
@@ -96,7 +96,7 @@ def describe(kernel: FusedOp, around: Surroundings) -> Description:
                 around.packed(embed),
                 embed.index_name,
                 output_of(kernel, around),
-                count_of(embed.result),
+                counted_by(embed.result),
             )
         case [AttentionOp() as attention, *_]:
             return _attention(kernel, attention, around)
@@ -153,7 +153,7 @@ def _linear(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> 
         source=region,
         source_element=around.element(region),
         index=index,
-        count=count_of(anchor.result),
+        count=counted_by(anchor.result),
         norm=norm,
         operand=around.policy.operand,
         weight=weight.global_name,

@@ -89,11 +89,11 @@ def emit_linear(
 ) -> None:
     """A loop over row blocks, and in it one over panels; rows on chip are one block."""
     total = e.scalar(kernel.count)
+    if kernel.index is not None and rooms.on_chip(kernel.source):
+        _spill(e, kernel, rooms)
     if kernel.on_chip(rooms):
         _panels(e, kernel, Rows(size, layer, 0, total), rooms)
         return
-    if rooms.on_chip(kernel.source):
-        _spill(e, kernel, rooms)
     with e.cuts(total, size.rows, 0) as (first, count):
         _panels(e, kernel, Rows(size, layer, first, count), rooms)
 

@@ -163,6 +163,13 @@ def _row_count(value: SSAValue, kernel: FusedOp) -> str:
     return size
 
 
+def counted_by(value: SSAValue) -> str:
+    """The launch parameter that counts the rows of a tensor."""
+    encoding = getattr(value.type, "encoding", None)
+    assert isinstance(encoding, SizesAttr), "kernels take tensors with counted rows"
+    return encoding.names.data[0].data
+
+
 def element_of(value: SSAValue, policy: Policy) -> AnyFloat:
     """The element type of a region: the policy's, if matmuls and attention alone read the rows."""
     kinds = {policy.operand if is_operand(use.operation, value) else f32 for use in value.uses}

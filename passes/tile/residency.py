@@ -17,12 +17,11 @@ from ...dialects.tg import (
     KvAppendOp,
     MatmulOp,
     RopeOp,
-    SizesAttr,
     TakeOp,
 )
 from .alone import single_op
 from .emitter import Emitter
-from .regions import Regions, is_operand
+from .regions import Regions, counted_by, is_operand
 
 
 class Home(Enum):
@@ -65,7 +64,7 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
     for value, name in regions.names.items():
         found = uses.setdefault(name, [])
         found += [(u.operation, value) for u in value.uses if not _passes_on(u.operation)]
-        counted = _counted_by(value) == "rows"
+        counted = counted_by(value) == "rows"
         stays = _stays(value, residency) and not _beside_single_op(value)
         kept[name] = kept.get(name, True) and counted and stays
     if residency is Residency.NONE:
@@ -91,13 +90,6 @@ def _stays(value: SSAValue, residency: Residency) -> bool:
 
 def _passes_on(op: Operation) -> bool:
     return isinstance(op, scf.ForOp | scf.YieldOp)
-
-
-def _counted_by(value: SSAValue) -> str:
-    """The launch parameter that counts the rows of a tensor."""
-    encoding = getattr(value.type, "encoding", None)
-    assert isinstance(encoding, SizesAttr), "regions hold tensors with counted rows"
-    return encoding.names.data[0].data
 
 
 def _beside_attention(value: SSAValue) -> bool:

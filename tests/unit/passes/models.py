@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from tilewright.backend.machine import Machine
+from tilewright.backend.machine import Machine, load_machine
 from tilewright.compiler.frontend.architectures import WEIGHTS
 from tilewright.compiler.frontend.builder import EntryShape, build
 from tilewright.compiler.frontend.model_config import ModelConfig, Rope
 from tilewright.compiler.frontend.parameters import Parameter, Parameters
 from tilewright.dialects import context
 from tilewright.passes import PASSES
+from tilewright.passes.tile.search import DoesNotFitError
 
 CONFIG = ModelConfig(
     architecture="llama",
@@ -81,7 +84,22 @@ def apply(module: ModuleOp, *names: str, **options: Any) -> ModuleOp:
     return module
 
 
-def machine_file(machine: Machine, folder: Any) -> str:
+def least_scratchpad(module: ModuleOp, machine: Machine, folder: Path, **options: Any) -> int:
+    """Bytes that the error for a scratchpad much too small asks for, so that `tile` can go on."""
+    tiny = machine_file(replace(machine, spm_bytes=1024), folder)
+    with pytest.raises(DoesNotFitError, match="scratchpad of machine") as caught:
+        apply(module.clone(), *TO_TILE, machine=tiny, **options)
+    return int(str(caught.value).split()[-2])
+
+
+def smallest_machine(module: ModuleOp, folder: Path, **options: Any) -> str:
+    """tw-small with the least scratchpad for a program: of several rows none stay there."""
+    small = replace(load_machine("tw-small"), name="smallest")
+    least = least_scratchpad(module, small, folder, **options)
+    return machine_file(replace(small, spm_bytes=least), folder)
+
+
+def machine_file(machine: Machine, folder: Path) -> str:
     """The path of a description of `machine`, for passes that load it by name."""
     path = folder / f"{machine.name}.toml"
     path.write_text("".join(f"{k} = {v!r}\n" for k, v in machine.to_dict().items()))

@@ -1,10 +1,17 @@
-"""Regions of the tensors between kernels: residuals in place, loops that keep theirs."""
+"""Regions of the tensors between kernels: residuals in place, loops that keep theirs.
+
+On a machine that can keep nothing on chip, so that all regions are stored and loaded.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 
 from tilewright.passes.located import PassError
 
-from .models import PREFILL, TO_TILE, apply, model_module, parse
+from .models import PREFILL, TO_TILE, apply, model_module, parse, smallest_machine
 
 HEAD = """
 builtin.module @m attributes {tw.policy = "POLICY"} {
@@ -39,7 +46,14 @@ def tiled(body: str, policy: str = "exact") -> str:
     text = (HEAD + body + TAIL).replace("POLICY", policy)
     text = text.replace(": T", ": tensor<?x32xf32, #tg.sizes<@rows>>")
     text = text.replace("-> T", "-> (tensor<?x32xf32, #tg.sizes<@rows>>)")
-    return str(apply(parse(text), *TO_TILE, machine="tw-small"))
+    return in_memory(parse(text))
+
+
+def in_memory(module: ModuleOp) -> str:
+    """The tiled program, its tensors between kernels all in main memory."""
+    with TemporaryDirectory() as folder:
+        machine = smallest_machine(module, Path(folder))
+        return str(apply(module, *TO_TILE, machine=machine))
 
 
 def test_a_residual_is_updated_in_place() -> None:
@@ -78,7 +92,7 @@ def test_rows_in_another_order_are_not_written_over_those_they_are_picked_from()
 
 
 def test_a_loop_keeps_its_region() -> None:
-    text = str(apply(model_module(PREFILL), *TO_TILE, machine="tw-small"))
+    text = in_memory(model_module(PREFILL))
     # The embedding writes it, and the two residuals of a layer.
     assert text.count("to @token_embd_out") == 3
     assert "iter_args" not in text

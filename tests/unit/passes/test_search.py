@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright.backend.machine import Machine, load_machine
-from tilewright.passes.tile.search import DoesNotFitError, Plan, needs, search
+from tilewright.passes.tile.search import GRAINS, DoesNotFitError, Plan, needs, search
 from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
 
 SMALL = load_machine("tw-small")
@@ -73,16 +73,17 @@ def tiles(plan: Plan) -> list[tuple[int, int]]:
     return [(tile.rows, tile.depth) for tile in plan.tiles]
 
 
-def check(machine: Machine, kernels: list[Kernel], plan: Plan) -> None:
+def check(machine: Machine, kernels: list[Kernel], plan: Plan, held: int = 0) -> None:
     """The plan is what it says, and fits."""
     sizes = list(zip(kernels, plan.tiles, strict=True))
-    footprints = [kernel.footprint(tile.rows, tile.depth) for kernel, tile in sizes]
-    assert (plan.spm_bytes, plan.acc_bytes) == needs(machine, footprints)
+    footprints = [kernel.footprint(tile) for kernel, tile in sizes]
+    assert (plan.spm_bytes, plan.acc_bytes) == needs(machine, footprints, held)
     assert plan.spm_bytes <= machine.spm_bytes
     assert plan.acc_bytes <= machine.acc_bytes
-    assert plan.picoseconds == sum(
-        kernel.picoseconds(machine, tile.rows, tile.depth) for kernel, tile in sizes
-    )
+    times = [kernel.picoseconds(machine, tile) for kernel, tile in sizes]
+    assert plan.picoseconds == sum(times)
+    least = [min(kernel.picoseconds(machine, t) for t in kernel.tiles()) for kernel in kernels]
+    assert 0 <= plan.picoseconds - plan.rank <= sum(max(t // GRAINS, 1) for t in least)
 
 
 def test_a_tile_of_each_kernel_fits() -> None:
