@@ -232,7 +232,7 @@ class AttentionShape:
         return Footprint(
             spm,
             {"scores": lines * tile.depth * FLOAT, "pv": lines * self.head * FLOAT},
-            lines * (self.head + 6) * FLOAT,
+            lines * (self.head + 7) * FLOAT,
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -249,28 +249,34 @@ class AttentionShape:
         )
 
     def skew(self, machine: Machine, tile: Tile) -> int:
-        """Trips by which S is made ahead of its softmax: 1 where that pays, else 0."""
-        plain, skewed = self._chain_cycles(machine, tile)
-        return int(skewed < plain)
+        """Trips that the loop over KV blocks is longer by: the number with the least cycles."""
+        cycles = self._chain_cycles(machine, tile)
+        return cycles.index(min(cycles))
 
-    def _chain_cycles(self, machine: Machine, tile: Tile) -> tuple[int, int]:
-        """Cycles of all blocks one stage after another, and with S a block ahead of the rest.
+    def _chain_cycles(self, machine: Machine, tile: Tile) -> tuple[int, int, int]:
+        """Cycles of all blocks one stage after another, and as a pipeline of two and three stages.
 
-        Skewed, the matrix unit makes the next S while the vector unit works; PV still waits for
-        the softmax of its own block, and there is one trip more.
+        A pipeline takes the chain of one block, and a period for each block more. A period is at
+        least the work of each unit, and as long as what an instruction waits for from itself some
+        trips before: S(t), softmax(t), PV(t), S(t + 2); and PV(t), update(t), softmax(t + d),
+        PV(t + d), d being 1 where the update stands before the next softmax, 2 where behind.
         """
         flat = min(tile.rows, self.most_rows) * self.group
         lines, depth, fill = flat * tile.heads, tile.depth, machine.matrix_fill
 
         def products(n: int, k: int) -> int:
-            return fill + tile.heads * matmul_cycles(machine, flat, n, k, self.phases)
+            return tile.heads * matmul_cycles(machine, flat, n, k, self.phases)
 
         scores, values = products(depth, self.head), products(self.head, depth)
         softmax = 2 * vector_cycles(machine, lines, depth) + 4 * vector_cycles(machine, lines, 1)
         update = vector_cycles(machine, lines, self.head)
-        steps = ceil_div(self.context, depth)
-        plain = steps * (scores + softmax + values + update)
-        return plain, (steps + 1) * (max(scores, softmax) + values + update)
+        chain = scores + fill + softmax + values + fill + update
+        ahead = ceil_div(scores + fill + softmax + values, 2)
+        around = values + fill + update + softmax
+        two = max(scores + values, ahead, around)
+        three = max(scores + values, softmax + update, ahead, ceil_div(around, 2))
+        more = ceil_div(self.context, depth) - 1
+        return chain + more * chain, chain + more * two, chain + more * three
 
 
 @dataclass(frozen=True)
