@@ -1,11 +1,13 @@
-"""streamed → streamed: a loop marked `tile.skew = k` becomes a software pipeline of k + 1 stages.
+"""streamed → streamed: a loop marked `tile.skew = k` becomes a pipeline of k + 1 stages.
 
-`{ make s(t); p(t) from s(t); o from p(t) }` with k = 1 → one empty slot of @s, then one more trip of
-`{ make s(t) if t < n; the rest of t - 1 if t >= 1 }`, then one slot left over. The matrix unit works
-on the next product while the vector unit uses the last one; with k = 2 the second product that the
-vector unit waits for is used a trip later too. Conditions are loops of 0 or 1 trips, so that any
-number of trips, 0 included, is right. No statement changes. A private buffer that a later stage
-reads becomes one for each trip under way; slots of other channels never cross.
+    { s = mm; p = vec(s); o = mm(p); vec(o) }       k = 1: s | p, o, vec       k = 2: s | p, o | vec
+
+Each stage is a trip behind the one before: the matrix unit makes the next product while the vector
+unit uses the last one. Stages are cut at the vector unit's waits for the first k products. Their
+rings get an empty slot before the loop, the loop k more trips of `{ stage 0 of t if t < n; stage 1
+of t - 1 if 1 <= t <= n; ... }`, and a slot is left over behind it. Conditions are loops of 0 or 1
+trips, so that any number of trips, 0 included, is right; no statement changes. A private buffer
+that a later stage reads becomes one for each trip under way; slots of other channels never cross.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class _Pipeline:
         self.loop = stages.body.loop
         self.last = len(stages.cuts)
         self.before, self.inside, self.behind = (_Emitter(self.loop) for _ in range(3))
-        self.numbers = [self.before.constant(number) for number in range(max(self.last, 1) + 1)]
+        self.numbers = [self.before.constant(number) for number in range(self.last + 1)]
         self.turns = {buffer: self._turns(buffer) for buffer in stages.crossing}
         self.block = Block(arg_types=[IndexType()])
         self.counter = self.block.args[0]
@@ -78,8 +80,8 @@ class _Pipeline:
         """A buffer for each trip under way, a power of two of them, on a leading axis."""
         type_ = memref_of(buffer.result)
         shape = [1 << self.stages.crossing[buffer].bit_length(), *type_.get_shape()]
-        many = BufferOp(MemRefType(type_.element_type, shape, memory_space=type_.memory_space))
-        many.engine = buffer.engine
+        type_ = MemRefType(type_.element_type, shape, memory_space=type_.memory_space)
+        many = BufferOp(type_, engine=buffer.engine)
         many.result.name_hint = buffer.result.name_hint
         self.before.add(many)
         return many.result
@@ -93,7 +95,7 @@ class _Pipeline:
                 behind.end(behind.begin(cut))
         bounds = [
             before.binary(arith.AddiOp, self.loop.ub, number) if stage else self.loop.ub
-            for stage, number in enumerate(self.numbers[: self.last + 1])
+            for stage, number in enumerate(self.numbers)
         ]
         for stage, bound in enumerate(bounds):
             self._stage(stage, bound)
@@ -160,9 +162,10 @@ class _Pipeline:
             if not chosen & self.body.users[buffer.result]:
                 continue
             count, *shape = memref_of(many).get_shape()
-            # trip + a multiple of the turns, which is never negative
-            ahead = emitter.constant(-stage % count)
-            trip = emitter.binary(arith.AddiOp, self.counter, ahead)
+            trip = self.counter
+            if stage:
+                # A multiple of the turns more than counter - stage, so never negative.
+                trip = emitter.binary(arith.AddiOp, trip, emitter.constant(-stage % count))
             turn = emitter.binary(arith.RemUIOp, trip, emitter.constant(count))
             part = subview(many, [turn, *(0 for _ in shape)], [1, *shape], (0,))
             emitter.add(part)
@@ -200,7 +203,7 @@ def _copy(
 
 @dataclass(frozen=True)
 class SkewPass(ModulePass):
-    """Pipeline the loops that carry a hint."""
+    """Make pipelines of the loops that carry a hint."""
 
     name = "skew"
 
@@ -209,7 +212,7 @@ class SkewPass(ModulePass):
         for loop in reversed(hinted):
             hint = loop.attributes.pop(HINT)
             if not isinstance(hint, IntegerAttr) or hint.value.data < 1:
-                raise PassError(f"{located(loop)}: {HINT} is a number of trips >= 1, not {hint}")
+                raise PassError(f"{located(loop)}: {HINT} is a number of cuts >= 1, not {hint}")
             _Pipeline(cut_into_stages(loop, hint.value.data)).write()
         if hinted:
             marks = verify_streams(op, check_room=False)
