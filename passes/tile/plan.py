@@ -146,7 +146,7 @@ def _held(machine: Machine, rooms: Rooms) -> int:
 
 
 def _skewed(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[Tile]:
-    """The tiles, with the trips by which attention makes its scores ahead where that pays."""
+    """The tiles, with the cuts of attention's loop over KV blocks where a pipeline pays."""
     return [
         replace(tile, skew=shape.skew(machine, tile)) if isinstance(shape, AttentionShape) else tile
         for shape, tile in zip(shapes, plan.tiles, strict=True)

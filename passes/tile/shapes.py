@@ -249,7 +249,7 @@ class AttentionShape:
         )
 
     def skew(self, machine: Machine, tile: Tile) -> int:
-        """Trips that the loop over KV blocks is longer by: the number with the least cycles."""
+        """Cuts of the loop over KV blocks: 0, 1 or 2, the number with the least cycles."""
         cycles = self._chain_cycles(machine, tile)
         return cycles.index(min(cycles))
 
