@@ -30,7 +30,7 @@ REASONS: dict[str, str] = {
     "channels": "Before anything that reorders or overlaps: from here on order between engines is "
     "what the channels say.",
     "skew": "Behind `channels`: what a stage hands to the next is a slot only there. Before "
-    "`size-rings`, since it needs a slot more of the ring that it crosses.",
+    "`size-rings`, since it needs a slot more of each ring that it crosses.",
     "size-rings": "Behind `channels` and `skew`, which give each ring the slots it cannot do "
     "without; before addresses, since it uses up the scratchpad that is left.",
     "verify-streams": "Before `allocate`: what follows relies on its rules, and it needs the "

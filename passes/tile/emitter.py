@@ -136,7 +136,7 @@ class Emitter:
     def loop(self, count: Index, name: str, skew: int = 0) -> Generator[Index]:
         """The body runs `count` times; yields the counter. One certain trip needs no loop.
 
-        `skew` is a hint for the pass of that name: trips by which a product is made ahead.
+        `skew` is a hint for the pass of that name: cuts that make a pipeline of the loop.
         """
         if count == 1:
             yield 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
@@ -18,7 +18,7 @@ from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
-from .search import DoesNotFitError, Plan, search
+from .search import DoesNotFitError, search
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
 from .tiles import Tile
 
@@ -72,7 +72,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
             continue
         if best is None or plan.picoseconds < best.picoseconds:
             _lengthen(rooms, kernels, plan.tiles)
-            best = Choice(_skewed(machine, shapes, plan), rooms, plan.picoseconds)
+            best = Choice(plan.tiles, rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
         raise refused
@@ -143,14 +143,6 @@ def _held(machine: Machine, rooms: Rooms) -> int:
     """Bytes of the buffers that the vector unit keeps, each aligned."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
     return sum(ceil_div(rooms.rows * n, machine.alignment) * machine.alignment for n in kept)
-
-
-def _skewed(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[Tile]:
-    """The tiles, with the trips by which attention makes its scores ahead where that pays."""
-    return [
-        replace(tile, skew=shape.skew(machine, tile)) if isinstance(shape, AttentionShape) else tile
-        for shape, tile in zip(shapes, plan.tiles, strict=True)
-    ]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ...backend.timing import ceil_div
 from .shapes import Footprint, Kernel
 from .tiles import Tile
 
-LEAST_SLOTS = {"weights": 2, "kv": 4, "sums": 2, "scores": 2, "handed": 2, "fresh": 2}
+LEAST_SLOTS = {"weights": 2, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
 
 

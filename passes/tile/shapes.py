@@ -7,6 +7,7 @@ each (see search.py).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Protocol
 
 from ...backend.machine import Machine
@@ -23,8 +24,12 @@ from .tiles import Tile, narrow_depth
 
 FLOAT = 4
 """Bytes of a float32."""
+SKEWS = 3
+"""Pipelines that attention's loop over KV blocks can be: one stage after another, two, three."""
 SCALARS = 3
 """Scalar instructions of the matrix unit for each product, which has an offset in every operand."""
+STAGE_SCALARS = 6
+"""Scalar instructions of a unit for each stage of attention: bounds of the block, and the guard."""
 
 
 @dataclass(frozen=True)
@@ -210,14 +215,14 @@ class AttentionShape:
             depths: tuple[int, ...] = (self.kv_block,)
         else:
             depths = powers_of_two(min(self.context, self.most_kv_block))
-        for rows in powers_of_two(self.most_rows):
-            for depth in depths:
-                for heads in range(1, (self.kv_heads if self.most_rows == 1 else 1) + 1):
-                    if self.kv_heads % heads == 0:
-                        yield Tile(rows, depth, heads)
+        most_heads = self.kv_heads if self.most_rows == 1 else 1
+        choices = [n for n in range(1, most_heads + 1) if self.kv_heads % n == 0]
+        for rows, depth, heads in product(powers_of_two(self.most_rows), depths, choices):
+            for skew in range(SKEWS if depth < self.context else 1):
+                yield Tile(rows, depth, heads, skew)
 
     def footprint(self, tile: Tile) -> Footprint:
-        """Slots for the rows of all heads of a tile."""
+        """Slots for the rows of all heads of a tile; a product that crosses trips has two."""
         lines = tile.rows * tile.heads * self.group
         spm = {
             "kv": tile.heads * tile.depth * self.head * self.kv_bytes,
@@ -231,15 +236,18 @@ class AttentionShape:
             spm["out"] = lines * self.head * self.out_bytes
         return Footprint(
             spm,
-            {"scores": lines * tile.depth * FLOAT, "pv": lines * self.head * FLOAT},
-            lines * (self.head + 6) * FLOAT,
+            {
+                "scores": lines * tile.depth * FLOAT * (2 if tile.skew > 0 else 1),
+                "pv": lines * self.head * FLOAT * (2 if tile.skew > 1 else 1),
+            },
+            lines * (self.head + (7 if tile.skew > 1 else 6)) * FLOAT,
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
-        """S, softmax, PV and O of all blocks, as `skew` overlaps them, or the loads if longer."""
+        """S, softmax, PV and O of all blocks, as the pipeline overlaps them, or the loads."""
         slot = tile.heads * tile.depth * self.head * self.kv_bytes
         moved = queue_ps(machine, slot, 2)
-        cycles = min(self._chain_cycles(machine, tile))
+        cycles = self._chain_cycles(machine, tile)
         steps = ceil_div(self.context, tile.depth)
         tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)
         busiest = max(cycles_to_ps(machine, cycles), steps * moved)
@@ -248,29 +256,39 @@ class AttentionShape:
             self.repeats * tasks * (busiest + (around if self.on_chip else machine.hbm_latency_ps))
         )
 
-    def skew(self, machine: Machine, tile: Tile) -> int:
-        """Trips by which S is made ahead of its softmax: 1 where that pays, else 0."""
-        plain, skewed = self._chain_cycles(machine, tile)
-        return int(skewed < plain)
+    def _chain_cycles(self, machine: Machine, tile: Tile) -> int:
+        """Cycles of all blocks, one stage after another or as a pipeline of two or three stages.
 
-    def _chain_cycles(self, machine: Machine, tile: Tile) -> tuple[int, int]:
-        """Cycles of all blocks one stage after another, and with S a block ahead of the rest.
-
-        Skewed, the matrix unit makes the next S while the vector unit works; PV still waits for
-        the softmax of its own block, and there is one trip more.
+        The chain of one block, and a period for each block more. A period is at least the work of
+        each unit, and as long as what a product waits for from itself some trips before: S(t),
+        softmax(t), PV(t), S(t + 2); and PV(t), update(t), softmax(t + d), PV(t + d), d being 1
+        where the update stands before the next softmax, 2 where it stands behind.
         """
         flat = min(tile.rows, self.most_rows) * self.group
         lines, depth, fill = flat * tile.heads, tile.depth, machine.matrix_fill
+        stage = STAGE_SCALARS * machine.scalar_cycles
 
         def products(n: int, k: int) -> int:
-            return fill + tile.heads * matmul_cycles(machine, flat, n, k, self.phases)
+            each = matmul_cycles(machine, flat, n, k, self.phases)
+            return stage + tile.heads * (each + SCALARS * machine.scalar_cycles)
 
         scores, values = products(depth, self.head), products(self.head, depth)
-        softmax = 2 * vector_cycles(machine, lines, depth) + 4 * vector_cycles(machine, lines, 1)
-        update = vector_cycles(machine, lines, self.head)
-        steps = ceil_div(self.context, depth)
-        plain = steps * (scores + softmax + values + update)
-        return plain, (steps + 1) * (max(scores, softmax) + values + update)
+        wide, narrow = (vector_cycles(machine, lines, n) for n in (depth, 1))
+        # The last three passes, which keep maximum and sum, run beside PV.
+        softmax, kept = stage + 2 * wide + narrow, 3 * narrow
+        update = stage + vector_cycles(machine, lines, self.head)
+        chain = scores + fill + softmax + max(kept, values + fill) + update
+        ahead = scores + fill + softmax + values
+        around = max(kept, values + fill) + update + softmax
+        match tile.skew:
+            case 0:
+                period = chain
+            case 1:
+                period = max(scores + values, around, ceil_div(ahead, 2))
+            case _:
+                vector = softmax + kept + update
+                period = max(scores + values, vector, ceil_div(ahead, 2), ceil_div(around, 2))
+        return chain + (ceil_div(self.context, depth) - 1) * period
 
 
 @dataclass(frozen=True)

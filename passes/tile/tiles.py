@@ -14,7 +14,7 @@ class Tile:
     heads: int = 1
     """KV heads that attention treats at once."""
     skew: int = 0
-    """Trips by which attention makes its scores ahead."""
+    """Cuts that make a pipeline of attention's loop over KV blocks; 0: one stage after another."""
 
 
 def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tilewright.backend.machine import Machine, load_machine
 from tilewright.passes.tile.search import GRAINS, DoesNotFitError, Plan, needs, search
 from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
+from tilewright.passes.tile.tiles import Tile
 
 SMALL = load_machine("tw-small")
 
@@ -53,6 +54,16 @@ def attention(rows: int = 16, context: int = 128, kv_block: int | None = None) -
         kv_block=kv_block,
         most_kv_block=256,
     )
+
+
+def test_attention_is_cut_where_that_saves_time() -> None:
+    """Not for one block; once where the arrays bind; twice where the units wait for each other."""
+    shape, tile = attention(rows=16, context=128), Tile(16, 32)
+    slow_fill = replace(SMALL, matrix_fill=1000)
+    assert shape.skew(slow_fill, tile) == 2
+    assert shape.skew(slow_fill, Tile(16, 128)) == 0
+    quick = replace(SMALL, matrix_fill=0, lanes=1 << 20, vector_startup=0)
+    assert shape.skew(quick, tile) == 1
 
 
 def heads(rows: int = 16) -> RowsShape:
