@@ -1,10 +1,11 @@
 """streamed → streamed: rings grow into the scratchpad that is left, `1 slots of 640` → `12 slots of
 640`.
 
-First every ring gets its high-water mark, with which the program runs; then twice that, so that its
-engines overlap; then rings of weights grow until as many bytes are under way as the main memory
-delivers within its latency. No ring gets more slots than a launch fills. More slots never change
-what a program computes.
+First every ring gets its high-water mark, with which the program runs; then rings of weights and of
+keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
+as products are made during a fill; then weights, keys and values run ahead by some latencies of the
+main memory. No ring gets more slots than a launch fills. More slots never change what a program
+computes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from xdsl.dialects.builtin import IntAttr, ModuleOp
 from xdsl.passes import ModulePass
 
 from ..backend.machine import Machine, load_machine
-from ..dialects.stream import ChannelOp
+from ..dialects.stream import AcquireOp, ChannelOp
+from ..dialects.tg import GlobalOp
+from ..dialects.tile import LoadOp, root
+from .assign_engines import STATE, WEIGHTS, load_class
 from .fills import fills
 from .memory import channels_of, residents, ring_space
 from .placement import align, place
 from .verify_streams import verify_streams
 
+LATENCIES = 8
+"""Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
+takes a few, in which the bytes behind it come in."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 PICOSECONDS = 10**12
@@ -88,18 +95,37 @@ class _Sizes:
                 if not self.spaces["acc"].grow(channel, channel.slots.data + 1):
                     break
 
-    def prefetch(self, weight_ring_bytes: int) -> None:
-        """Rings of the first load queue, which carries packed weights, up to a number of bytes."""
-        rings = [c for c in self.channels if c.channel_name in ("weights", "kv")]
+    def overlap(self, names: set[str]) -> None:
+        """A few slots for the rings that run ahead, before any other ring grows."""
+        for channel in self.channels:
+            if channel.channel_name in names:
+                slots = self.useful(channel, 2 * SPARE_SLOTS)
+                self.spaces[ring_space(channel)].grow(channel, max(slots, channel.slots.data))
+
+    def run_ahead(self, names: set[str], nbytes: int) -> None:
+        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots."""
+        rings = [c for c in self.channels if c.channel_name in names]
         while rings:
             for channel in list(rings):
                 assert channel.slot_bytes is not None
-                wanted = -(-weight_ring_bytes // channel.slot_bytes.data) + SPARE_SLOTS
+                wanted = -(-nbytes // channel.slot_bytes.data) + SPARE_SLOTS
                 wanted = self.useful(channel, wanted)
                 if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
                     channel, channel.slots.data + 1
                 ):
                     rings.remove(channel)
+
+
+def rings_ahead(module: ModuleOp) -> set[str]:
+    """Rings that loads of packed weights and of state fill: nothing of the step decides when."""
+    classes = {g.sym_name.data: load_class(g) for g in module.ops if isinstance(g, GlobalOp)}
+    found: set[str] = set()
+    for load in module.walk():
+        if isinstance(load, LoadOp) and classes[load.global_name] in (WEIGHTS, STATE):
+            slot = root(load.slot).owner
+            if isinstance(slot, AcquireOp):
+                found.add(slot.channel_name)
+    return found
 
 
 @dataclass(frozen=True)
@@ -112,7 +138,8 @@ class SizeRingsPass(ModulePass):
     """Machine whose scratchpad is filled: a name, or the path of a description."""
 
     weight_ring_bytes: int = 0
-    """Bytes that a ring of weights may hold; 0: main memory's bandwidth x latency and 2 slots."""
+    """Bytes that a ring of weights or of keys and values may hold, beside 2 slots; 0: what main
+    memory delivers in 8 latencies."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = load_machine(self.machine)
@@ -129,6 +156,8 @@ class SizeRingsPass(ModulePass):
             lives = [r.life for r in residents(op) if r.space == space]
             used = place(lives, machine.alignment)[1]
             sizes.spaces[space] = _Space(capacity - used)
+        ahead = rings_ahead(op)
+        sizes.overlap(ahead)
         sizes.double()
         sizes.accumulate(machine)
-        sizes.prefetch(self.weight_ring_bytes or 8 * latency_bytes(machine))
+        sizes.run_ahead(ahead, self.weight_ring_bytes or LATENCIES * latency_bytes(machine))

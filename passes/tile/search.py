@@ -16,11 +16,11 @@ from ...backend.timing import ceil_div
 from .shapes import Footprint, Kernel
 from .tiles import Tile
 
-LEAST_SLOTS = {"weights": 2, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
+LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
 
 
-GRAINS = 1000
+GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
 
@@ -86,21 +86,25 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     return held + rings(spm) + local + 12 * machine.alignment, rings(acc)
 
 
-def _option(tile: Tile, footprint: Footprint, picoseconds: int, grain: int) -> _Option:
+def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int) -> _Option:
     others = (nbytes for ring, nbytes in footprint.spm.items() if ring != "weights")
     slots = (
         footprint.spm.get("weights", 0),
         max(others, default=0),
         max(footprint.acc.values(), default=0),
     )
-    return _Option(tile, footprint, picoseconds, picoseconds // grain * grain, slots)
+    return _Option(tile, footprint, picoseconds, rank, slots)
 
 
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     timed = [(tile, kernel.picoseconds(machine, tile)) for tile in kernel.tiles()]
-    grain = max(min(time for _, time in timed) // GRAINS, 1)
-    every = [_option(tile, kernel.footprint(tile), time, grain) for tile, time in timed]
+    fastest = min(time for _, time in timed)
+    grain = max(fastest // GRAINS, 1)
+    every = [
+        _option(tile, kernel.footprint(tile), time, time - (time - fastest) % grain)
+        for tile, time in timed
+    ]
     return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))
 
 
