@@ -209,6 +209,7 @@ class _Shapes:
             temporaries=max(len(written) - 1, 0),
             vector_steps=max(sum(passes), 1),
             repeats=named.repeats,
+            last_columns=packing.panel_stride_columns(packing.panels - 1),
             at_once=kernel.on_chip(rooms),
             loaded=gathered or not rooms.on_chip(kernel.source),
             stored=not rooms.on_chip(kernel.output),

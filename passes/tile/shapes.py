@@ -89,6 +89,8 @@ class LinearShape:
     vector_steps: int
     repeats: int
     """How often a step runs the kernel (the number of layers)."""
+    last_columns: int = 0
+    """Columns that the last panel stores, if it is narrower than the others."""
     at_once: bool = False
     """All rows are one block: some of what the kernel reads or makes is on chip."""
     loaded: bool = True
@@ -119,7 +121,7 @@ class LinearShape:
         whole, last = divmod(self.n, self.panel)
         found = [(whole * self.blocks // tile.depth, self.panel, tile.depth)] if whole else []
         if last:
-            width = min(ceil_div(last, 16) * 16, self.panel)
+            width = self.last_columns or last
             depth = narrow_depth(self.blocks, tile.depth, self.panel, width)
             found.append((self.blocks // depth, width, depth))
         each = self.block_bytes / self.panel

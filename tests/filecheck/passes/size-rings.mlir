@@ -1,7 +1,8 @@
 // RUN: tilewright-opt %s -p 'size-rings{machine=tw-small weight-ring-bytes=4096}' --split-input-file | filecheck %s
 // Rings get their high-water mark, then twice that, then the ring of weights what it may hold.
 
-// Two slots of @pair are held at once; weights prefetch 4096 bytes and 2 slots.
+// Two slots of @pair are held at once; weights prefetch 4096 bytes and 2 slots; 5 products of 16
+// cycles are made during a fill of 72.
 builtin.module {
   tg.scalar @n : 0 to 20
   tg.global weight @w : !lowbit.packed<32x32, q4_0, kn 32> from "w"
@@ -10,7 +11,7 @@ builtin.module {
   stream.channel @pair from ld1 to [mxu, vpu] : 1 slots of 512 in #tw.spm
   // CHECK-NEXT: stream.channel @weights from ld to [mxu] : 10 slots of 576
   stream.channel @weights from ld to [mxu] : 1 slots of 576 in #tw.spm
-  // CHECK-NEXT: stream.channel @s from mxu to [vpu] : 2 slots of 512
+  // CHECK-NEXT: stream.channel @s from mxu to [vpu] : 7 slots of 512
   stream.channel @s from mxu to [vpu] : 1 slots of 512 in #tw.acc
   func.func @work() {
     %c0 = arith.constant 0 : index

@@ -85,7 +85,7 @@ def test_kernels_of_one_label_have_tiles_of_their_own() -> None:
 
 
 def test_all_entries_of_an_image_have_one_kv_block(tmp_path: Path) -> None:
-    """By itself, decode would choose another than prefill here."""
+    """Decode chooses: by itself, prefill would take another here."""
     report = compile_model(
         CONFIGS / "smollm2-135m" / "config.json",
         "tw-small",
@@ -95,7 +95,7 @@ def test_all_entries_of_an_image_have_one_kv_block(tmp_path: Path) -> None:
     )
     blocks = {name: entry.kv_block for name, entry in report.entries.items()}
     model = load_model(CONFIGS / "smollm2-135m" / "config.json")
-    alone = compile_entry(model.build(EntryShape("decode", 1, 1, 512), "bf16"), "tw-small")
+    alone = compile_entry(model.build(EntryShape("prefill", 1, 128, 512), "bf16"), "tw-small")
     assert set(blocks) == {"prefill", "decode"}
     assert blocks["prefill"] == blocks["decode"] != alone.report.kv_block
 
