@@ -114,7 +114,7 @@ def test_a_tile_of_each_kernel_fits() -> None:
     kernels: list[Kernel] = [linear(), attention(), heads()]
     plan = search(SMALL, kernels)
     check(SMALL, kernels, plan)
-    assert tiles(plan) == [(32, 1), (16, 128), (16, 1)]
+    assert tiles(plan) == [(32, 8), (16, 32), (16, 1)]
 
 
 def test_a_larger_scratchpad_gets_larger_tiles() -> None:
