@@ -78,9 +78,9 @@ BUGS: dict[str, tuple[str, str, str, str]] = {
     ),
     "token left out": (
         "channels",
-        r"\n *stream.(signal|await) @kv_append_out_ready.*",
+        r"\n *stream.(signal|await) @token_embd_out_ready.*",
         "",
-        "tile.load at blk.{l}.attention on ld1",
+        "tile.gather at output on ld1",
     ),
     "release left out": (
         "skew",
