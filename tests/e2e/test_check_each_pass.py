@@ -109,3 +109,51 @@ def test_a_bug_in_one_pass_is_caught(
     assert str(error.value).startswith(f"after {wrong}")
     assert said in str(error.value)
     assert not (tmp_path / "m.tw").exists()
+
+
+DECODE = EntryShape("decode", 3, 1, 12)
+ON_CHIP: dict[str, tuple[str, str]] = {
+    "own key left out": ("scf.for %own = %c0 to %\\d+ ", "scf.for %own = %c0 to %c0 "),
+    "own value left out": ("scf.for %own_1 = %c0 to %\\d+ ", "scf.for %own_1 = %c0 to %c0 "),
+    "own score at the first position": (r"(subview %scores\[%?\w+, )%\d+", r"\1%c0"),
+    "own probability of the first position": (r"(subview %p\[%?\w+, )%\d+", r"\1%c0"),
+    "own key of the first sequence": (r"(subview %fresh\[)%\d+", r"\1%c0"),
+    "own value of the first sequence": (r"(subview %fresh_1\[)%\d+", r"\1%c0"),
+    "queries of the first sequence": (r"(subview %kv_append_out\[)%\d+", r"\1%c0"),
+    "one loaded position too many": (
+        r"(%\d+)( = arith.minsi %c4, )%\d+( : .*\n *%\d+ = arith.subi (%\d+), \1 )",
+        r"\1\2\4\3",
+    ),
+    "positions behind the own one unmasked": (
+        r"(band hi )%\w+( step 1 axis 0 fill .*? cols )%\w+",
+        r"\1%c4\2%c4",
+    ),
+    "angles of the first sequence": (r"(subview %angles\[[01], )%row_start\w*", r"\1%c0"),
+    "angles of the first position": (r"(load @rope_cos\[)%kv_len\w*", r"\1%c0"),
+    "key stored at the first position": (r"(@k_cache\[%l, %\w+, 0, )%kv_len\w*", r"\1%c0"),
+    "value stored at another sequence's": (r"(to @v_cache\[%l, )%b\w*", r"\1%c0"),
+}
+"""Bugs where a step's own rows are at hand: a pattern in what tile writes, and what it becomes."""
+
+
+def compile_decode(model: Path) -> PassChecker:
+    """The decode entry, each pass checked."""
+    checker = PassChecker("tw-small", seed=2, launches=3)
+    module = load_model(model).build(DECODE, "exact")
+    compile_entry(module, "tw-small", kv_block=4, after_pass=[checker.after_pass])
+    return checker
+
+
+def test_every_pass_keeps_the_decode(model: Path) -> None:
+    assert compile_decode(model).passed[-1] == "select"
+
+
+@pytest.mark.parametrize("name", ON_CHIP)
+def test_a_bug_with_rows_on_chip_is_caught(
+    name: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PASSES, "tile", spoilt("tile", *ON_CHIP[name]))
+    with pytest.raises(CheckError) as error:
+        compile_decode(model)
+    assert str(error.value).startswith("after tile")
+    print(error.value)

@@ -43,11 +43,12 @@ RANGES = {
     "checkpoint": "F32, F16, BF16; 1 or 3 shards",
     "weights": ", ".join(str(f) for f in FORMATS),
     "policy": "exact, bf16",
-    "batch": "1 to 4",
+    "batch": "1 to 5, 8",
     "kv block": "1, 8, 16, chosen by the search",
     "context": "2 to 4 times 8 or 16, less 1, as it is, and 1 more",
     "chunk": "1 to 9, at most the context",
-    "calls": "1 to 4 of 0, 1, a chunk, or 1 to 20 new tokens a sequence, or up to the context",
+    "calls": "1 to 6: a decode step in which some rest, or 0, 1, a chunk, 1 to 20 new tokens a "
+    "sequence, or up to the context",
 }
 
 
@@ -104,13 +105,15 @@ def models(draw: st.DrawFn) -> Tiny:
 @st.composite
 def examples(draw: st.DrawFn) -> Example:
     """An example whose calls fit its context."""
-    batch = draw(st.integers(1, 4))
+    batch = draw(st.sampled_from((1, 2, 3, 4, 5, 8)))
     context = draw(st.sampled_from((8, 16))) * draw(st.integers(2, 4)) + draw(st.integers(-1, 1))
     chunk = draw(st.integers(1, 9))
     left = [context] * batch
     calls: list[tuple[int, ...]] = []
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(draw(st.integers(1, 6))):
         wanted = st.sampled_from((0, 0, 1, 1, chunk, -1)) | st.integers(1, 20)
+        if draw(st.booleans()):  # A decode step, in which some rest.
+            wanted = st.sampled_from((0, 1, 1))
         call = [draw(wanted) for _ in range(batch)]
         call = [room if n < 0 else min(n, room) for n, room in zip(call, left, strict=True)]
         if any(call):
