@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import IntAttr, ModuleOp
 from xdsl.passes import ModulePass
 
 from ..backend.machine import Machine, load_machine
+from ..backend.timing import ceil_div, transfer_bytes
 from ..dialects.stream import AcquireOp, ChannelOp
 from ..dialects.tg import GlobalOp
 from ..dialects.tile import LoadOp, root
@@ -31,12 +32,11 @@ LATENCIES = 8
 takes a few, in which the bytes behind it come in."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
-PICOSECONDS = 10**12
 
 
-def latency_bytes(machine: Machine) -> int:
-    """Bytes that the main memory delivers during one latency."""
-    return -(-machine.hbm_bytes_per_second * machine.hbm_latency_ps // PICOSECONDS)
+def _slot_bytes(channel: ChannelOp) -> int:
+    assert channel.slot_bytes is not None, "the rings that grow have slots"
+    return channel.slot_bytes.data
 
 
 @dataclass
@@ -47,8 +47,7 @@ class _Space:
 
     def grow(self, channel: ChannelOp, slots: int) -> bool:
         """Give a ring `slots` slots if they fit."""
-        assert channel.slot_bytes is not None
-        more = (slots - channel.slots.data) * channel.slot_bytes.data
+        more = (slots - channel.slots.data) * _slot_bytes(channel)
         if more > self.left:
             return False
         self.left -= more
@@ -73,9 +72,7 @@ class _Sizes:
         """Twice the mark for every ring, filled by load queues first, small ones first."""
 
         def order(channel: ChannelOp) -> tuple[bool, int]:
-            assert channel.slot_bytes is not None
-            bytes_now = channel.slots.data * channel.slot_bytes.data
-            return channel.producer.kind != "ld", bytes_now
+            return channel.producer.kind != "ld", channel.slots.data * _slot_bytes(channel)
 
         for channel in sorted(self.channels, key=order):
             slots = self.useful(channel, 2 * channel.slots.data)
@@ -83,14 +80,9 @@ class _Sizes:
 
     def accumulate(self, machine: Machine) -> None:
         """Rings of accumulators, small ones first: as many products as are made during a fill."""
-        least = -(-machine.array_rows // machine.weight_rows)
-        wanted = SPARE_SLOTS + -(-machine.matrix_fill // least)
-
-        def slot_bytes(channel: ChannelOp) -> int:
-            assert channel.slot_bytes is not None
-            return channel.slot_bytes.data
-
-        for channel in sorted(self.channels, key=slot_bytes):
+        least = ceil_div(machine.array_rows, machine.weight_rows)
+        wanted = SPARE_SLOTS + ceil_div(machine.matrix_fill, least)
+        for channel in sorted(self.channels, key=_slot_bytes):
             while ring_space(channel) == "acc" and channel.slots.data < wanted:
                 if not self.spaces["acc"].grow(channel, channel.slots.data + 1):
                     break
@@ -107,8 +99,7 @@ class _Sizes:
         rings = [c for c in self.channels if c.channel_name in names]
         while rings:
             for channel in list(rings):
-                assert channel.slot_bytes is not None
-                wanted = -(-nbytes // channel.slot_bytes.data) + SPARE_SLOTS
+                wanted = ceil_div(nbytes, _slot_bytes(channel)) + SPARE_SLOTS
                 wanted = self.useful(channel, wanted)
                 if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
                     channel, channel.slots.data + 1
@@ -160,4 +151,7 @@ class SizeRingsPass(ModulePass):
         sizes.overlap(ahead)
         sizes.double()
         sizes.accumulate(machine)
-        sizes.run_ahead(ahead, self.weight_ring_bytes or LATENCIES * latency_bytes(machine))
+        sizes.run_ahead(
+            ahead,
+            self.weight_ring_bytes or LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps),
+        )

@@ -1,7 +1,8 @@
 """tile: one kernel after another -> one sequential program of loops over tiles.
 
-Whole tensors become regions of hbm, each kernel a nest of loops on buffers. The sizes come from a
-search over all kernels of the program at once (search.py); the loops from a file for each kind of
+Tensors between kernels stay on chip where a step has few rows (residency.py), else they become
+regions of hbm; each kernel is a nest of loops on buffers. Homes and sizes come from a search over
+all kernels of the program at once (plan.py, search.py); the loops from a file for each kind of
 kernel. Rows are the packed batch of a ragged step, so one program serves every batch and length.
 """
 

@@ -17,6 +17,7 @@ from xdsl.ir import Attribute, SSAValue
 from ...dialects import tile
 from .emitter import Emitter, Index
 from .residency import Rooms
+from .sequences import Rows, lengths_of
 from .tiles import Tile
 
 MASKED = -1.0e30
@@ -50,15 +51,6 @@ class Attention:
     def group(self) -> int:
         """Query heads of one KV head."""
         return self.heads // self.kv_heads
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """A block of queries: the first row in the packed batch, its position, and how many."""
-
-    first: Index
-    position: Index
-    count: Index
 
 
 @dataclass(frozen=True)
@@ -97,39 +89,38 @@ def emit_attention(
     assert size.heads == 1 or size.rows == 1, "several KV heads go with one query"
     columns = size.heads * kernel.group * kernel.head
     leading = list(layer) if kernel.layered else []
-    own = [rooms.fresh.get(cache) for cache in (kernel.keys, kernel.values)]
-    fresh = (own[0], own[1]) if own[0] is not None and own[1] is not None else None
+    keys, values = rooms.fresh.get(kernel.keys), rooms.fresh.get(kernel.values)
+    fresh = (keys, values) if keys is not None and values is not None else None
     room = None
     if rooms.on_chip(kernel.output):
         rooms.make(e, kernel.output)
         room = rooms.by_head(e, kernel.output, kernel.head)
     with e.loop(kernel.batch, "b") as b:
-        start = e.table("row_start", b)
-        queries = e.table("q_len", b)
-        cached = e.table("kv_len", b)
+        lengths = lengths_of(e, b)
         with (
             e.loop(kernel.kv_heads // size.heads, "g") as g,
-            e.loop(e.blocks(queries, size.rows), "i") as i,
+            e.loop(e.blocks(lengths.queries, size.rows), "i") as i,
         ):
-            offset = e.times(i, size.rows)
-            count = e.least(size.rows, e.minus(queries, offset))
-            rows = _Rows(e.plus(start, offset), e.plus(cached, offset), count)
+            rows = lengths.rows(e, i, size.rows)
             column = e.times(g, columns)
             if rooms.on_chip(kernel.query):
                 query = e.part(rooms.values[kernel.query], [rows.first, column], [1, columns])
             else:
                 query = e.buffer((size.rows, columns), kernel.operand, "query", "query")
-                e.load(kernel.query, [rows.first, column], [count, columns], query)
+                e.load(kernel.query, [rows.first, column], [rows.count, columns], query)
             caches = _Caches([*leading, b, e.times(g, size.heads)], fresh)
             state = _start(e, kernel, size, rows)
-            extent = e.plus(cached, queries) if kernel.full else e.plus(rows.position, count)
+            if kernel.full:
+                extent = e.plus(lengths.cached, lengths.queries)
+            else:
+                extent = e.plus(rows.position, rows.count)
             with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
                 span = _span(e, size, rows, extent, t, fresh is not None)
                 _block(e, kernel, size, rows, query, state, caches, span)
             _finish(e, kernel, size, rows, state, g, room)
 
 
-def _span(e: Emitter, size: Tile, rows: _Rows, extent: Index, t: Index, fresh: bool) -> _Span:
+def _span(e: Emitter, size: Tile, rows: Rows, extent: Index, t: Index, fresh: bool) -> _Span:
     first = e.times(t, size.depth)
     valid = e.least(size.depth, e.minus(extent, first))
     if not fresh:
@@ -143,7 +134,7 @@ def _lines(kernel: Attention, size: Tile) -> tuple[int, int]:
     return size.rows, size.heads * kernel.group
 
 
-def _start(e: Emitter, kernel: Attention, size: Tile, rows: _Rows) -> _State:
+def _start(e: Emitter, kernel: Attention, size: Tile, rows: Rows) -> _State:
     lines = _lines(kernel, size)
     state = _State(
         e.buffer((*lines, 1), Float32Type(), "n"),
@@ -159,7 +150,7 @@ def _block(
     e: Emitter,
     kernel: Attention,
     size: Tile,
-    rows: _Rows,
+    rows: Rows,
     query: SSAValue,
     state: _State,
     caches: _Caches,
@@ -216,7 +207,7 @@ def _load(
 
 
 def _own(
-    e: Emitter, kernel: Attention, fresh: SSAValue, rows: _Rows, caches: _Caches, h: Index
+    e: Emitter, kernel: Attention, fresh: SSAValue, rows: Rows, caches: _Caches, h: Index
 ) -> SSAValue:
     """The step's own key or value [1, head] of one head."""
     column = e.times(e.plus(caches.head[-1], h), kernel.head)
@@ -227,7 +218,7 @@ def _scores(
     e: Emitter,
     kernel: Attention,
     size: Tile,
-    rows: _Rows,
+    rows: Rows,
     query: SSAValue,
     caches: _Caches,
     span: _Span,
@@ -261,7 +252,7 @@ def _products(
     e: Emitter,
     kernel: Attention,
     size: Tile,
-    rows: _Rows,
+    rows: Rows,
     p: SSAValue,
     caches: _Caches,
     span: _Span,
@@ -290,7 +281,7 @@ def _finish(
     e: Emitter,
     kernel: Attention,
     size: Tile,
-    rows: _Rows,
+    rows: Rows,
     state: _State,
     task: Index,
     room: SSAValue | None,

@@ -117,37 +117,21 @@ def _describe_step(kernel: FusedOp, op: ScoresOp | MixOp, around: Surroundings) 
     heads, kv_heads = op.heads.data, op.kv_heads.data
     *_, positions, head = around.globals[op.cache_name].shape
     layered, cache = op.layer is not None, around.element(op.cache_name)
-    element, result = around.element(source), around.element(output)
-    if isinstance(op, ScoresOp):
-        return Scores(
-            source,
-            element,
-            output,
-            result,
-            around.batch,
-            heads,
-            kv_heads,
-            head,
-            positions,
-            keys=op.cache_name,
-            layered=layered,
-            cache=cache,
-            scale=op.scale.value.data,
-        )
-    return Mix(
+    shared = (
         source,
-        element,
+        around.element(source),
         output,
-        result,
+        around.element(output),
         around.batch,
         heads,
         kv_heads,
         head,
         positions,
-        values=op.cache_name,
-        layered=layered,
-        cache=cache,
     )
+    if isinstance(op, ScoresOp):
+        scale = op.scale.value.data
+        return Scores(*shared, keys=op.cache_name, layered=layered, cache=cache, scale=scale)
+    return Mix(*shared, values=op.cache_name, layered=layered, cache=cache)
 
 
 def _describe_seen_softmax(kernel: FusedOp, op: SoftmaxOp, around: Surroundings) -> SeenSoftmax:

@@ -120,10 +120,11 @@ class Emitter:
         return self.add(arith.ShRUIOp(up, self.value(size.bit_length() - 1))).result
 
     @contextmanager
-    def cuts(self, count: Index, size: int, most: int) -> Generator[tuple[Index, Index]]:
-        """Blocks of `size` of `count` things, `most` at most: the first of each, and how many.
+    def cuts(self, count: Index, size: int, most: int = 0) -> Generator[tuple[Index, Index]]:
+        """Blocks of `size` of `count` things: the first of each, and how many.
 
-        Blocks of a power of two are a loop; a block that holds the most needs none.
+        Blocks of a power of two are a loop; one that holds the most there are, if that is known,
+        needs none.
         """
         if size == most:
             yield 0, count
@@ -196,6 +197,14 @@ class Emitter:
     ) -> None:
         """A box of the global @name = slot."""
         self.add(tile.StoreOp(slot, name, offsets, sizes))
+
+    def parameter(
+        self, name: str, layer: Sequence[Index], shape: Sequence[int], hint: str, start: Index = 0
+    ) -> SSAValue:
+        """A slot of the last axis' float32 values of @name, from `start` on; other axes are 1."""
+        slot = self.buffer(shape, Float32Type(), hint, "vector")
+        self.load(name, [*layer, start], [*(1 for _ in layer), shape[-1]], slot)
+        return slot
 
     def bound(self, index: Index, extent: int) -> SSAValue | None:
         """A bound operand, or None if it is the whole extent."""

@@ -10,6 +10,7 @@ from ...dialects import tile
 from .emitter import Emitter, Index
 from .norm import Norm, emit_norm
 from .residency import Rooms
+from .sequences import lengths_of
 from .tiles import Tile
 
 
@@ -55,9 +56,9 @@ class Heads:
 
     def on_chip(self, rooms: Rooms) -> bool:
         """Whether all that the kernel makes stays on chip, but for the append to the caches."""
-        return all(
-            rooms.on_chip(part.output) for part in self.parts if part.output is not None
-        ) and (all(rooms.on_chip(part.source) for part in self.parts))
+        names = [part.source for part in self.parts]
+        names += [part.output for part in self.parts if part.output is not None]
+        return all(rooms.on_chip(name) for name in names)
 
     @property
     def rope(self) -> Rope | None:
@@ -70,14 +71,10 @@ class Heads:
 def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], rooms: Rooms) -> None:
     """Loops over sequences and blocks of their rows; a row's position picks its rope angles."""
     with e.loop(kernel.batch, "b") as b:
-        start = e.table("row_start", b)
-        queries = e.table("q_len", b)
-        cached = e.table("kv_len", b)
-        with e.loop(e.blocks(queries, size.rows), "i") as i:
-            offset = e.times(i, size.rows)
-            count = e.least(size.rows, e.minus(queries, offset))
-            first = e.plus(start, offset)
-            position = e.plus(cached, offset)
+        lengths = lengths_of(e, b)
+        with e.loop(e.blocks(lengths.queries, size.rows), "i") as i:
+            rows = lengths.rows(e, i, size.rows)
+            first, position, count = rows.first, rows.position, rows.count
             angles = _load_angles(e, kernel.rope, size, position, count) if kernel.rope else None
             for part in kernel.parts:
                 lines = (size.rows, part.heads, part.head)

@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 from .emitter import Emitter, Index
 from .heads import Heads, Part, Rope, turn_rows
 from .residency import Rooms
+from .sequences import lengths_of
 
 FRESH = "fresh"
 """The ring of the step's own keys and values."""
@@ -39,11 +40,11 @@ def _load_angles(e: Emitter, rope: Rope, batch: int, rows: int) -> tuple[SSAValu
     half = rope.dim // 2
     angles = e.buffer((2, rows, half), Float32Type(), "angles", "angles")
     with e.loop(batch, "b") as b:
-        row, position = e.table("row_start", b), e.table("kv_len", b)
-        with e.loop(e.table("q_len", b), "i"):
+        lengths = lengths_of(e, b)
+        with e.loop(lengths.queries, "i"):
             for number, table in enumerate((rope.cos, rope.sin)):
-                line = e.part(angles, [number, row, 0], [1, 1, half], drop=2)
-                e.load(table, [position, 0], [1, half], line)
+                line = e.part(angles, [number, lengths.start, 0], [1, 1, half], drop=2)
+                e.load(table, [lengths.cached, 0], [1, half], line)
     found = [
         e.reshape(e.part(angles, [number, 0, 0], [1, rows, half], drop=1), (rows, 1, half))
         for number in range(2)
@@ -64,8 +65,8 @@ def _append(
     slot = e.reshape(rooms.fresh.pop(cache), (rooms.rows, part.heads, part.head))
     leading = list(layer) if part.layered else []
     with e.loop(batch, "b") as b:
-        row, position = e.table("row_start", b), e.table("kv_len", b)
-        with e.loop(e.table("q_len", b), "i"):
-            line = e.part(slot, [row, 0, 0], [1, part.heads, part.head], drop=1)
+        lengths = lengths_of(e, b)
+        with e.loop(lengths.queries, "i"):
+            line = e.part(slot, [lengths.start, 0, 0], [1, part.heads, part.head], drop=1)
             box = [*(1 for _ in leading), 1, part.heads, 1, part.head]
-            e.store(line, cache, [*leading, b, 0, position, 0], box)
+            e.store(line, cache, [*leading, b, 0, lengths.cached, 0], box)

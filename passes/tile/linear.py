@@ -94,7 +94,7 @@ def emit_linear(
     if kernel.on_chip(rooms):
         _panels(e, kernel, Rows(size, layer, 0, total), rooms)
         return
-    with e.cuts(total, size.rows, 0) as (first, count):
+    with e.cuts(total, size.rows) as (first, count):
         _panels(e, kernel, Rows(size, layer, first, count), rooms)
 
 
@@ -228,11 +228,9 @@ def _epilogue(
         else:
             other = values[step.other]
             if step.kind == "vector":
-                other = e.buffer((1, columns), Float32Type(), step.name, "vector")
                 start = e.times(panel, kernel.packing.panel)
-                leading = list(block.layer) if step.layered else []
-                box = [*(1 for _ in leading), columns]
-                e.load(step.name, [*leading, start], box, other)
+                layer = block.layer if step.layered else ()
+                other = e.parameter(step.name, layer, (1, columns), step.name, start)
             elif step.kind == "tensor" and rooms.on_chip(step.name):
                 other = e.part(rooms.values[step.name], [0, where], [size.rows, columns])
             elif step.kind == "tensor":

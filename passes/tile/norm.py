@@ -26,9 +26,8 @@ def emit_norm(
 ) -> None:
     """Norm the last axis of x, [rows, columns] or [rows, heads, columns], into `to`."""
     *lines, columns = tile.shape_of(x)
-    gamma = e.buffer((*(1 for _ in lines), columns), Float32Type(), "gamma", "vector")
-    leading = list(layer) if norm.layered else []
-    e.load(norm.gamma, [*leading, 0], [*(1 for _ in leading), columns], gamma)
+    shape = (*(1 for _ in lines), columns)
+    gamma = e.parameter(norm.gamma, layer if norm.layered else (), shape, "gamma")
     scale = e.buffer((*lines, 1), Float32Type(), "scale")
     e.vec("id", x, reduce=("sumsq", scale), rows=rows)
     e.vec("rsqrt", scale, 1.0 / columns, norm.eps, to=scale, rows=rows)

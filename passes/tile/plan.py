@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div, phases, significand, transfer_bytes
+from ...backend.timing import phases, significand, transfer_bytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
@@ -18,7 +18,7 @@ from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
-from .search import DoesNotFitError, search
+from .search import DoesNotFitError, aligned, search
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
 from .tiles import Tile
 
@@ -142,7 +142,7 @@ def _rooms(
 def _held(machine: Machine, rooms: Rooms) -> int:
     """Bytes of the buffers that the vector unit keeps, each aligned."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
-    return sum(ceil_div(rooms.rows * n, machine.alignment) * machine.alignment for n in kept)
+    return sum(aligned(machine, rooms.rows * n) for n in kept)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,11 @@ def shape_of_step(
     repeats: int,
     most_kv_block: int,
 ) -> RowWiseShape | StepShape:
-    """The shape of a kernel of one op; arguments as for shape_of_kernel."""
+    """The shape of a kernel of one op.
+
+    `extents` gives the most rows by launch parameter, and `context`; `repeats` says how often a
+    step runs the kernel.
+    """
     match kernel:
         case RowWise():
             return _row_wise(label, kernel, extents[kernel.count], repeats)

@@ -22,6 +22,7 @@ from ...dialects.tg import (
 from .alone import single_op
 from .emitter import Emitter
 from .regions import Regions, counted_by, is_operand
+from .shapes import FLOAT
 
 
 class Home(Enum):
@@ -58,8 +59,10 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
     What matmuls and attention alone read, as their operand, is handed to the matrix unit; all else
     that stays on chip belongs to the vector unit.
     """
-    uses: dict[str, list[tuple[Operation, SSAValue]]] = {}
     homes = {name: Home.MEMORY for name in regions.types}
+    if residency is Residency.NONE:
+        return homes
+    uses: dict[str, list[tuple[Operation, SSAValue]]] = {}
     kept: dict[str, bool] = {}
     for value, name in regions.names.items():
         found = uses.setdefault(name, [])
@@ -67,8 +70,6 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
         counted = counted_by(value) == "rows"
         stays = _stays(value, residency) and not _beside_single_op(value)
         kept[name] = kept.get(name, True) and counted and stays
-    if residency is Residency.NONE:
-        return homes
     for name, reads in uses.items():
         if kept[name] and name in homes:
             handed = bool(reads) and all(is_operand(op, value) for op, value in reads)
@@ -202,7 +203,7 @@ class Rooms:
 
     def spilled_rows(self, columns: int) -> int:
         """Rows of float32 that are stored at once: a power of two that divides all rows."""
-        wanted = max(self.least_bytes // (columns * 4), 1)
+        wanted = max(self.least_bytes // (columns * FLOAT), 1)
         rows = 1
         while 2 * rows <= wanted and self.rows % (2 * rows) == 0:
             rows *= 2

@@ -80,9 +80,7 @@ def emit_row_wise(e: Emitter, kernel: RowWise, size: Tile, layer: Sequence[Index
     shape = (size.rows, kernel.columns)
     held = _held(e, kernel, layer)
     total = e.scalar(kernel.count)
-    with e.loop(e.blocks(total, size.rows), "i") as i:
-        first = e.times(i, size.rows)
-        count = e.least(size.rows, e.minus(total, first))
+    with e.cuts(total, size.rows) as (first, count):
         x = e.buffer(shape, kernel.element, "x", "rows")
         if kernel.index is None:
             e.load(kernel.source, [first, 0], [count, kernel.columns], x)
@@ -166,10 +164,7 @@ def _held(e: Emitter, kernel: RowWise, layer: Sequence[Index]) -> tuple[SSAValue
         case LayerNorm() as norm:
             return load_gamma_beta(e, norm, layer, kernel.columns)
         case Combine(kind="vector", name=name, layered=layered):
-            y = e.buffer((1, kernel.columns), Float32Type(), "y", "vector")
-            leading = list(layer) if layered else []
-            e.load(name, [*leading, 0], [*(1 for _ in leading), kernel.columns], y)
-            return (y,)
+            return (e.parameter(name, layer if layered else (), (1, kernel.columns), "y"),)
         case _:
             return ()
 

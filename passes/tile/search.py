@@ -18,8 +18,6 @@ from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
-
-
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 

@@ -14,6 +14,7 @@ from ...dialects import tile
 from .attention import MASKED
 from .emitter import Emitter, Index
 from .rowwise import RowWise, emit_row_wise, emit_softmax
+from .sequences import Rows, lengths_of
 from .tiles import Tile
 
 
@@ -63,45 +64,31 @@ class Mix(Step):
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _HeadRows:
     """A block of rows of one sequence and head."""
 
     sequence: Index
     head: Index
     kv_head: Index
-    first: Index
-    """In the packed batch."""
-    position: Index
-    """Of the first row in its sequence."""
-    count: Index
+    rows: Rows
     length: Index
     """Positions of the sequence, the step's own included."""
 
 
 @contextmanager
-def _rows(e: Emitter, kernel: Step, size: Tile) -> Generator[_Rows]:
+def _blocks(e: Emitter, kernel: Step, size: Tile) -> Generator[_HeadRows]:
     """Loops over sequences, heads and blocks of rows around what the caller writes."""
     group = kernel.heads // kernel.kv_heads
     with e.loop(kernel.batch, "b") as b:
-        start = e.table("row_start", b)
-        queries = e.table("q_len", b)
-        cached = e.table("kv_len", b)
-        length = e.plus(cached, queries)
+        lengths = lengths_of(e, b)
+        length = e.plus(lengths.cached, lengths.queries)
         with (
             e.loop(kernel.kv_heads, "g") as g,
             e.loop(group, "j") as j,
-            e.loop(e.blocks(queries, size.rows), "i") as i,
+            e.loop(e.blocks(lengths.queries, size.rows), "i") as i,
         ):
-            offset = e.times(i, size.rows)
-            yield _Rows(
-                sequence=b,
-                head=e.plus(e.times(g, group), j),
-                kv_head=g,
-                first=e.plus(start, offset),
-                position=e.plus(cached, offset),
-                count=e.least(size.rows, e.minus(queries, offset)),
-                length=length,
-            )
+            rows = lengths.rows(e, i, size.rows)
+            yield _HeadRows(b, e.plus(e.times(g, group), j), g, rows, length)
 
 
 def emit_step(
@@ -122,30 +109,32 @@ def emit_step(
 def _scores(e: Emitter, kernel: Scores, size: Tile, layer: Sequence[Index]) -> None:
     """Blocks of queries against blocks of keys; a block of keys is a tile's depth."""
     leading = list(layer) if kernel.layered else []
-    with _rows(e, kernel, size) as rows:
+    with _blocks(e, kernel, size) as block:
+        rows = block.rows
         query = e.buffer((size.rows, kernel.head), kernel.element, "query", "query")
         box = [rows.count, kernel.head]
-        e.load(kernel.source, [rows.first, e.times(rows.head, kernel.head)], box, query)
-        with e.loop(e.blocks(rows.length, size.depth), "t") as t:
+        e.load(kernel.source, [rows.first, e.times(block.head, kernel.head)], box, query)
+        with e.loop(e.blocks(block.length, size.depth), "t") as t:
             first = e.times(t, size.depth)
-            valid = e.least(size.depth, e.minus(rows.length, first))
+            valid = e.least(size.depth, e.minus(block.length, first))
             keys = e.buffer((size.depth, kernel.head), kernel.cache, "keys", "kv")
             box = [*(1 for _ in leading), 1, 1, valid, kernel.head]
-            e.load(kernel.keys, [*leading, rows.sequence, rows.kv_head, first, 0], box, keys)
+            e.load(kernel.keys, [*leading, block.sequence, block.kv_head, first, 0], box, keys)
             sums = e.sums((size.rows, size.depth), "scores", "scores")
             e.matmul(query, keys, sums, rows.count, cols=valid, transposed=True)
             out = e.buffer((size.rows, size.depth), kernel.result, "out", "out")
             e.vec("id", sums, kernel.scale, to=out, rows=rows.count, cols=valid)
-            column = e.plus(e.times(rows.head, kernel.positions), first)
+            column = e.plus(e.times(block.head, kernel.positions), first)
             e.store(out, kernel.output, [rows.first, column], [rows.count, valid])
 
 
 def _seen_softmax(e: Emitter, kernel: SeenSoftmax, size: Tile) -> None:
     """Blocks of rows, all positions of one head at once."""
-    with _rows(e, kernel, size) as rows:
+    with _blocks(e, kernel, size) as block:
+        rows = block.rows
         shape = (size.rows, kernel.positions)
-        column = e.times(rows.head, kernel.positions)
-        box = [rows.count, rows.length]
+        column = e.times(block.head, kernel.positions)
+        box = [rows.count, block.length]
         x = e.buffer(shape, kernel.element, "x", "rows")
         e.load(kernel.source, [rows.first, column], box, x)
         out = e.buffer(shape, kernel.result, "out", "out")
@@ -154,26 +143,27 @@ def _seen_softmax(e: Emitter, kernel: SeenSoftmax, size: Tile) -> None:
             # Row r stands at position `position + r` and sees columns up to itself.
             limit = e.value(e.plus(rows.position, 1))
             band = tile.Band(None, limit, 1, 0, MASKED), tile.Band(None, limit, 1, 0, 0.0)
-        emit_softmax(e, x, out, rows.count, rows.length, band)
+        emit_softmax(e, x, out, rows.count, block.length, band)
         e.store(out, kernel.output, [rows.first, column], box)
 
 
 def _mix(e: Emitter, kernel: Mix, size: Tile, layer: Sequence[Index]) -> None:
     """Blocks of rows; their sums stay in an accumulator over all blocks of values."""
     leading = list(layer) if kernel.layered else []
-    with _rows(e, kernel, size) as rows:
+    with _blocks(e, kernel, size) as block:
+        rows = block.rows
         sums = e.sums((size.rows, kernel.head), "mixed", "pv")
-        with e.loop(e.blocks(rows.length, size.depth), "t") as t:
+        with e.loop(e.blocks(block.length, size.depth), "t") as t:
             first = e.times(t, size.depth)
-            valid = e.least(size.depth, e.minus(rows.length, first))
+            valid = e.least(size.depth, e.minus(block.length, first))
             chance = e.buffer((size.rows, size.depth), kernel.element, "chance", "operand")
-            column = e.plus(e.times(rows.head, kernel.positions), first)
+            column = e.plus(e.times(block.head, kernel.positions), first)
             e.load(kernel.source, [rows.first, column], [rows.count, valid], chance)
             values = e.buffer((size.depth, kernel.head), kernel.cache, "values", "kv")
             box = [*(1 for _ in leading), 1, 1, valid, kernel.head]
-            e.load(kernel.values, [*leading, rows.sequence, rows.kv_head, first, 0], box, values)
+            e.load(kernel.values, [*leading, block.sequence, block.kv_head, first, 0], box, values)
             e.matmul(chance, values, sums, rows.count, depth=valid)
         out = e.buffer((size.rows, kernel.head), kernel.result, "out", "out")
         e.vec("id", sums, to=out, rows=rows.count)
-        place = [rows.first, e.times(rows.head, kernel.head)]
+        place = [rows.first, e.times(block.head, kernel.head)]
         e.store(out, kernel.output, place, [rows.count, kernel.head])
