@@ -48,6 +48,10 @@ class Energy:
         """All of them."""
         return self.hbm + self.spm + self.acc + self.matrix + self.vector + self.idle
 
+    def to_dict(self) -> dict[str, float]:
+        """As JSON values, the total last."""
+        return {**vars(self), "total": self.total}
+
 
 @dataclass(frozen=True)
 class Area:
@@ -64,6 +68,10 @@ class Area:
     def total(self) -> float:
         """All of them."""
         return self.multipliers + self.lanes + self.sram + self.phy
+
+    def to_dict(self) -> dict[str, float]:
+        """As JSON values, the total last."""
+        return {**vars(self), "total": self.total}
 
 
 def mac_class(left: str, right: str) -> int:

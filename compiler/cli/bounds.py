@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Contexts, Json, MachineName, Phase, Policy, Sequences, Weights
-from .output import bytes_text, note, print_columns, print_json
+from .output import bytes_text, note, note_machine, print_columns, print_json
 from .phases import DEFAULT_CONTEXT, check_phase, contexts_of
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
@@ -64,16 +64,14 @@ def bound(
                 "chips": found.chips,
                 "fits": found.chips == 1,
                 **found.bound.to_dict(),
-                "joules": {**vars(energy), "total": energy.total},
-                "area_mm2": {**vars(area_of(description)), "total": area_of(description).total},
+                "joules": energy.to_dict(),
+                "area_mm2": area_of(description).to_dict(),
                 "warnings": list(description.warnings()),
                 "note": description.note,
             }
         )
         return
-    for text in (description.note, *description.warnings()):
-        if text:
-            note(f"{description.name}: {text}")
+    note_machine(description)
     if found.chips > 1:
         held = description.hbm_bytes or description.spm_bytes
         note(

@@ -32,7 +32,7 @@ def machines(
     if machine:
         description = load_machine(machine)
         numbers = description.to_dict() | {"digest": description.digest()}
-        area = {**vars(area_of(description)), "total": area_of(description).total}
+        area = area_of(description).to_dict()
         if as_json:
             print_json(numbers | {"area_mm2": area})
         else:

@@ -1,10 +1,15 @@
 """What commands print: JSON, aligned columns, sizes, and progress bars on the terminal."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...backend.machine import Machine
 
 USER_ERROR = 2
 """Exit status when the input, not the program, is at fault."""
@@ -21,6 +26,13 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """A line for people, on standard error: standard output is left to results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def note_machine(machine: Machine) -> None:
+    """What a machine's description has to say: its note and its warnings."""
+    for text in (machine.note, *machine.warnings()):
+        if text:
+            note(f"{machine.name}: {text}")
 
 
 def print_columns(rows: Sequence[Sequence[str]], indent: str = "  ", right: str = "") -> None:

@@ -242,15 +242,15 @@ def _point_json(result: Result, tokens: int, on_front: bool) -> dict[str, Any]:
     measured, machine = result.measured, result.point.machine
     if measured is None or machine is None:
         return {"failed": result.failed} if result.failed else {"refused": result.refused}
-    energy, area = result.energy, result.area
+    energy = result.energy
     return {
         "seconds": measured.seconds,
         "bound_seconds": measured.bound_seconds,
         "binds": measured.binds,
         "share": measured.share,
-        "joules": {**vars(energy), "total": energy.total},
+        "joules": energy.to_dict(),
         "joules_per_token": energy.total / tokens,
-        "area_mm2": {**vars(area), "total": area.total},
+        "area_mm2": result.area.to_dict(),
         "read_bytes": measured.read_bytes,
         "written_bytes": measured.written_bytes,
         "instructions": measured.instructions,

@@ -18,7 +18,7 @@ from .options import (
     TimedPolicy,
     Weights,
 )
-from .output import bytes_text, note, print_columns, print_json, progress_bar
+from .output import bytes_text, note_machine, print_columns, print_json, progress_bar
 from .phases import DEFAULT_CONTEXT, check_phase, contexts_of
 from .text import is_image
 
@@ -96,9 +96,8 @@ def image_and_contexts(
             image = compile_for_step(
                 loaded, phase, contexts, name, policy or DEFAULT_POLICY, weights, chunk, progress
             )
-        for text in (description.note, *description.warnings()):
-            if text and not quiet:
-                note(f"{description.name}: {text}")
+        if not quiet:
+            note_machine(description)
     return image, contexts
 
 

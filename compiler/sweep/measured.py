@@ -12,11 +12,10 @@ from ...backend.bounds import Step, step_of
 from ...backend.machine import Machine
 from ...backend.timing.energy import Work
 from ...runtime.timing import time_step
+from ...runtime.timing.result import PICOSECONDS
 from ..bound import bound_model
 from ..frontend import load_model
 from ..timing import compile_for_step
-
-PICOSECONDS = 10**12
 
 
 @dataclass(frozen=True)

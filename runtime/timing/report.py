@@ -202,7 +202,7 @@ def report_of(image: Image, step: TimedStep) -> StepReport:
         machine=machine.name,
         policy=image.policy,
         formats=dict(record.formats) if record is not None else {},
-        digest=image.digest,
+        digest=step.digest,
         phase=step.phase,
         sequences=tuple((s.cached, s.new) for s in step.step.sequences),
         launches=tuple(launch.picoseconds for launch in step.launches),

@@ -63,12 +63,6 @@ class TimedStep:
         return sum(launch.written_bytes for launch in self.launches)
 
     @property
-    def memory_share(self) -> float:
-        """Share of the time in which main memory was busy."""
-        busy = sum(launch.memory_picoseconds for launch in self.launches)
-        return busy / self.picoseconds if self.picoseconds else 0.0
-
-    @property
     def instructions(self) -> dict[str, int]:
         """Instructions executed, by engine."""
         total: Counter[str] = Counter()

@@ -28,7 +28,7 @@ class LaunchTrace:
 
 @dataclass(frozen=True)
 class StepTrace:
-    """A step of one sequence, launch after launch."""
+    """A step, launch after launch."""
 
     step: TimedStep
     machine: Machine
