@@ -28,6 +28,7 @@ from .heads_on_chip import emit_appends, emit_heads_on_chip
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
 from .plan import Limits, Named, choose
+from .record import record_plan
 from .regions import ROW_COUNTS, assign_regions
 from .residency import Rooms, taken
 from .rows import Embedding, emit_embedding
@@ -77,6 +78,7 @@ class TilePass(ModulePass):
                 op.body.block.insert_op_before(declared, function)
         described = [(one.kernel, tile) for one, tile in zip(named, choice.tiles, strict=True)]
         _record_kv_block(op, described)
+        record_plan(op, named, choice, policy)
         body = Block()
         emitter = Emitter(body, function.location)
         chosen = dict(zip((kernel for kernel, _ in found), described, strict=True))

@@ -1,0 +1,134 @@
+"""The form of a matmul: rows stay, weights stream by panels, an epilogue a panel."""
+
+from __future__ import annotations
+
+from ..timing import ceil_div
+from .demand import WEIGHTS, Demand
+from .pace import FLOAT, Pace
+from .plan import LinearKernel
+
+
+def linear_demand(kernel: LinearKernel, rows: int, all_rows: int, pace: Pace) -> Demand:
+    """One run over so many rows, of all rows of a launch."""
+    if not rows:
+        return Demand(kernel.op)
+    size = rows if kernel.at_once else min(kernel.rows, rows)
+    whole, last = divmod(rows, size)
+    blocks = [(whole, size), (1, last)] if last else [(whole, size)]
+    compute = sum(count * _block(kernel, m, pace) for count, m in blocks)
+    compute += sum(count * _between(kernel, m, pace) for count, m in blocks)
+    compute -= _between(kernel, size, pace)
+    pieces = [
+        (panels * tiles, pace.streamed(nbytes)) for panels, tiles, _, _, nbytes in cuts(kernel)
+    ]
+    columns = kernel.n * kernel.out_columns // kernel.panel
+    moved = kernel.residuals * columns * FLOAT
+    if kernel.source == "memory":
+        moved += kernel.k * kernel.source_bytes
+    if kernel.result == "memory":
+        moved += columns * kernel.result_bytes
+    return Demand(
+        kernel.op,
+        lead=_spilled(kernel, all_rows, pace) + _rows_ready(kernel, size, pace),
+        compute=compute,
+        tail=_result_ready(kernel, last or size, pace),
+        handed=kernel.result == "matrix",
+        ring=WEIGHTS,
+        pieces=pieces * (whole + (last > 0)),
+        turn=pace.turn(cuts(kernel)[0][-1]),
+        traffic=pace.move(rows * moved),
+    )
+
+
+def cuts(kernel: LinearKernel) -> list[tuple[int, int, int, int, int]]:
+    """Panels, weight tiles of each, columns, blocks of K and bytes of a tile; a narrower last panel
+    apart."""
+    blocks = ceil_div(kernel.k, kernel.block)
+    whole, last = divmod(kernel.n, kernel.panel)
+    found = [(whole, kernel.panel, kernel.depth)] if whole else []
+    if last:
+        columns = kernel.last_columns
+        most = kernel.depth * kernel.panel
+        depth = max(d for d in range(1, blocks + 1) if blocks % d == 0 and d * columns <= most)
+        found.append((1, columns, depth))
+    return [
+        (
+            panels,
+            blocks // depth,
+            columns,
+            depth,
+            depth * columns * kernel.block_bytes // kernel.panel,
+        )
+        for panels, columns, depth in found
+    ]
+
+
+def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    """All panels of a block of rows, the weights at hand."""
+    total = 0.0
+    for panels, tiles, columns, depth, nbytes in cuts(kernel):
+        product = pace.product(m, columns, depth * kernel.block, kernel.phases)
+        panel = tiles * max(product, (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS))
+        kept = columns * kernel.out_columns // kernel.panel
+        epilogue = kernel.passes * pace.vector(m, kept, 3)
+        longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))
+        if kernel.result == "memory":
+            gone = pace.queue(m * kept * kernel.result_bytes)
+            longest = max(longest, (epilogue + gone) / pace.slots("out"))
+        if kernel.residuals:
+            come = pace.arrival(m * kept * FLOAT)
+            longest = max(longest, kernel.residuals * (come + epilogue) / pace.slots("residual"))
+        total += panels * longest
+    return total
+
+
+def _between(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    """From the last product of a block of rows to the first of the next, of m rows.
+
+    The vector unit turns to the next rows behind the last epilogue; rows that it has no part in
+    come in time where there are two slots for them.
+    """
+    if kernel.through_vector:
+        return pace.fill + _epilogue(kernel, m, pace) + _prologue(kernel, m, pace)
+    if kernel.source == "memory" and pace.slots("operand") == 1:
+        return pace.arrival(m * kernel.k * kernel.source_bytes)
+    return 0
+
+
+def _rows_ready(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    """From the rows in their home to the first product."""
+    ready = _prologue(kernel, m, pace)
+    if kernel.source == "memory":
+        ready += pace.arrival(m * kernel.k * kernel.source_bytes, m if kernel.gathered else 1)
+    if kernel.gathered:
+        ready += pace.latency
+    return ready
+
+
+def _spilled(kernel: LinearKernel, rows: int, pace: Pace) -> int:
+    """From the rows on chip to all of them in main memory, stored a few at once."""
+    if not kernel.spilled_rows:
+        return 0
+    blocks = ceil_div(rows, kernel.spilled_rows)
+    one = pace.vector(kernel.spilled_rows, kernel.k)
+    stored = pace.queue(rows * kernel.k * FLOAT, blocks)
+    return max(blocks * one, stored) + one + pace.latency
+
+
+def _prologue(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    wide = pace.vector(m, kernel.k, 3)
+    if kernel.norm:
+        return 2 * wide + pace.vector(m, 1)
+    return wide if kernel.through_vector else 0
+
+
+def _epilogue(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    return kernel.passes * pace.vector(m, kernel.out_columns, 3)
+
+
+def _result_ready(kernel: LinearKernel, m: int, pace: Pace) -> float:
+    """From the last product to the result in its home."""
+    ready = pace.fill + _epilogue(kernel, m, pace)
+    if kernel.result == "memory":
+        ready += pace.arrival(m * kernel.out_columns * kernel.result_bytes)
+    return ready
