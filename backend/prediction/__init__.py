@@ -1,6 +1,7 @@
 """The time of a launch in closed forms: no instructions, no events. See docs/tiling.md."""
 
-from .attention import Stages
+from .attention import STAGE_SCALARS, Stages
+from .pace import SCALARS
 from .plan import (
     AttentionKernel,
     Kernel,
@@ -15,6 +16,8 @@ from .plan import (
 from .step import Launch, predict_launch
 
 __all__ = [
+    "SCALARS",
+    "STAGE_SCALARS",
     "AttentionKernel",
     "Kernel",
     "Launch",

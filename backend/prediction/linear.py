@@ -47,18 +47,10 @@ def cuts(kernel: LinearKernel) -> list[tuple[int, int, int, int, int]]:
     whole, last = divmod(kernel.n, kernel.panel)
     found = [(whole, kernel.panel, kernel.depth)] if whole else []
     if last:
-        columns = kernel.last_columns
-        most = kernel.depth * kernel.panel
-        depth = max(d for d in range(1, blocks + 1) if blocks % d == 0 and d * columns <= most)
-        found.append((1, columns, depth))
+        found.append((1, kernel.last_columns, kernel.last_depth))
+    each = kernel.block_bytes
     return [
-        (
-            panels,
-            blocks // depth,
-            columns,
-            depth,
-            depth * columns * kernel.block_bytes // kernel.panel,
-        )
+        (panels, ceil_div(blocks, depth), columns, depth, depth * columns * each // kernel.panel)
         for panels, columns, depth in found
     ]
 

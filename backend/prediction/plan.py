@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, cast
 
 from ..errors import TilewrightError
-from ..timing import ceil_div
 
 MOST = 1 << 32
 """Numbers of a plan are smaller."""
 MOST_RUNS = 1 << 16
-"""Runs of kernels in a launch, and blocks of K of a matmul."""
+"""Runs of kernels in a launch."""
 POSITIVE = {"repeats", "k", "n", "panel", "block", "rows", "depth", "out_columns"} | {
     "heads", "kv_heads", "head", "block_heads", "phases",
 }  # fmt: skip
@@ -47,6 +46,8 @@ class LinearKernel:
     """Columns of a panel."""
     last_columns: int
     """Columns of the last panel as it is stored, if it is narrower; else 0."""
+    last_depth: int
+    """Blocks of K in a weight tile of that panel; else 0."""
     block: int
     """Values of K in a block of the weight's format."""
     block_bytes: int
@@ -197,11 +198,8 @@ def kernel_of(values: object) -> Kernel:
         raise _error("kind", kind, f"one of {', '.join(KINDS)}")
     kernel = cast(Kernel, _read(KINDS[kind], found))
     if isinstance(kernel, LinearKernel):
-        blocks, most = ceil_div(kernel.k, kernel.block), kernel.depth * kernel.panel
-        if not 0 < blocks <= MOST_RUNS or not kernel.last_columns <= most:
-            raise PlanError(f"plan: the weight tiles of {kernel.op} are not those of a matmul")
-        if kernel.n % kernel.panel and not kernel.last_columns:
-            raise PlanError(f"plan: {kernel.op} has a last panel without columns")
+        if kernel.n % kernel.panel and not (kernel.last_columns and kernel.last_depth):
+            raise PlanError(f"plan: the last panel of {kernel.op} has no weight tiles")
     if isinstance(kernel, AttentionKernel) and kernel.kv_heads < kernel.block_heads:
         raise PlanError(f"plan: a KV block of {kernel.op} has more heads than there are")
     return kernel

@@ -44,7 +44,7 @@ from .plan_steps import element_bytes
 from .residency import Home, Rooms
 from .rows import Embedding
 from .shapes import FLOAT
-from .tiles import Tile
+from .tiles import Tile, narrow_depth
 
 PLAN = "tw.plan"
 
@@ -128,7 +128,8 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
     home = rooms.home(kernel.source)
     gathered = kernel.index is not None
     spilled = gathered and home is not Home.MEMORY
-    narrow = packing.n % packing.panel
+    last = packing.panel_stride_columns(packing.panels - 1) if packing.n % packing.panel else 0
+    depth = narrow_depth(packing.blocks, tile.depth, packing.panel, last) if last else 0
     return LinearKernel(
         op=named.label,
         repeats=named.repeats,
@@ -136,7 +137,8 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
         k=packing.k,
         n=packing.n,
         panel=packing.panel,
-        last_columns=packing.panel_stride_columns(packing.panels - 1) if narrow else 0,
+        last_columns=last,
+        last_depth=depth,
         block=packing.spec.block,
         block_bytes=packing.block_bytes(packing.panel),
         phases=phases(policy.significand, significand(packing.format)),

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Protocol
 
 from ...backend.machine import Machine
+from ...backend.prediction import SCALARS, STAGE_SCALARS, Stages
 from ...backend.timing import (
     ceil_div,
     copy_ps,
@@ -26,10 +27,6 @@ FLOAT = 4
 """Bytes of a float32."""
 SKEWS = 3
 """Pipelines that attention's loop over KV blocks can be: one stage after another, two, three."""
-SCALARS = 3
-"""Scalar instructions of the matrix unit for each product, which has an offset in every operand."""
-STAGE_SCALARS = 6
-"""Scalar instructions of a unit for each stage of attention: bounds of the block, and the guard."""
 
 
 @dataclass(frozen=True)
@@ -259,38 +256,31 @@ class AttentionShape:
         )
 
     def _chain_cycles(self, machine: Machine, tile: Tile) -> int:
-        """Cycles of all blocks, one stage after another or as a pipeline of two or three stages.
-
-        The chain of one block, and a period for each block more. A period is at least the work of
-        each unit, and as long as what a product waits for from itself some trips before: S(t),
-        softmax(t), PV(t), S(t + 2); and PV(t), update(t), softmax(t + d), PV(t + d), d being 1
-        where the update stands before the next softmax, 2 where it stands behind.
-        """
+        """Cycles of all blocks, one stage after another or as a pipeline of two or three stages:
+        the chain of one block, and a period for each block more (`Stages`)."""
         flat = min(tile.rows, self.most_rows) * self.group
-        lines, depth, fill = flat * tile.heads, tile.depth, machine.matrix_fill
+        lines, depth = flat * tile.heads, tile.depth
         stage = STAGE_SCALARS * machine.scalar_cycles
 
         def products(n: int, k: int) -> int:
             each = matmul_cycles(machine, flat, n, k, self.phases)
             return stage + tile.heads * (each + SCALARS * machine.scalar_cycles)
 
-        scores, values = products(depth, self.head), products(self.head, depth)
         wide, narrow = (vector_cycles(machine, lines, n) for n in (depth, 1))
-        # The last three passes, which keep maximum and sum, run beside PV.
-        softmax, kept = stage + 2 * wide + narrow, 3 * narrow
-        update = stage + vector_cycles(machine, lines, self.head)
-        chain = scores + fill + softmax + max(kept, values + fill) + update
-        ahead = scores + fill + softmax + values
-        around = max(kept, values + fill) + update + softmax
-        match tile.skew:
-            case 0:
-                period = chain
-            case 1:
-                period = max(scores + values, around, ceil_div(ahead, 2))
-            case _:
-                vector = softmax + kept + update
-                period = max(scores + values, vector, ceil_div(ahead, 2), ceil_div(around, 2))
-        return chain + (ceil_div(self.context, depth) - 1) * period
+        one = Stages(
+            scores=products(depth, self.head),
+            softmax=stage + 2 * wide + narrow,
+            kept=3 * narrow,
+            mix=products(self.head, depth),
+            update=stage + vector_cycles(machine, lines, self.head),
+            fill=machine.matrix_fill,
+        )
+        behind = max(one.kept, one.mix + one.fill) + one.update
+        chain = one.scores + one.fill + one.softmax + behind
+        # Of equals the smaller skew is taken: without a pipeline the whole chain counts, since short
+        # and ragged sequences hide less of it than long ones.
+        period = one.period(tile.skew) if tile.skew else chain
+        return chain + int((ceil_div(self.context, depth) - 1) * period)
 
 
 @dataclass(frozen=True)
