@@ -81,7 +81,8 @@ def attention_demand(
     pieces: list[tuple[int, float]] = []
     for task in found:
         whole, rest = divmod(task.extent - kernel.own, kernel.depth)
-        pieces.append((2 * each * whole, pace.streamed(slot * kernel.depth)))
+        if whole:
+            pieces.append((2 * each * whole, pace.streamed(slot * kernel.depth)))
         if rest:
             pieces.append((2 * each, pace.streamed(slot * rest)))
     lines = sum(task.queries for task in found) * kernel.heads * kernel.head

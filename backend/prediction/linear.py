@@ -56,20 +56,27 @@ def cuts(kernel: LinearKernel) -> list[tuple[int, int, int, int, int]]:
 
 
 def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
-    """All panels of a block of rows, the weights at hand."""
+    """All panels of a block of rows, the weights at hand as far as their ring goes round.
+
+    A panel takes the busiest of the matrix unit, the vector unit, and rings going round; what is
+    stored or read meanwhile holds up the ring of weights.
+    """
     total = 0.0
     for panels, tiles, columns, depth, nbytes in cuts(kernel):
+        kept = m * columns * kernel.out_columns // kernel.panel
+        stored = kept * kernel.result_bytes if kernel.result == "memory" else 0
+        read = kept * FLOAT if kernel.residuals else 0
         product = pace.product(m, columns, depth * kernel.block, kernel.phases)
-        panel = tiles * max(product, (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS))
-        kept = columns * kernel.out_columns // kernel.panel
-        epilogue = kernel.passes * pace.vector(m, kept, 3)
+        epilogue = kernel.passes * pace.vector(m, kept // m, 3)
+        weights = (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS)
+        held_up = pace.move(stored + kernel.residuals * read)
+        panel = max(tiles * product, tiles * weights + held_up)
         longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))
-        if kernel.result == "memory":
-            gone = pace.queue(m * kept * kernel.result_bytes)
-            longest = max(longest, (epilogue + gone) / pace.slots("out"))
-        if kernel.residuals:
-            come = pace.arrival(m * kept * FLOAT)
-            longest = max(longest, kernel.residuals * (come + epilogue) / pace.slots("residual"))
+        if stored:
+            longest = max(longest, (epilogue + pace.queue(stored)) / pace.slots("out"))
+        if read:
+            come = kernel.residuals * (pace.arrival(read) + epilogue)
+            longest = max(longest, come / pace.slots("residual"))
         total += panels * longest
     return total
 

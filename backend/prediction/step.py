@@ -43,7 +43,7 @@ def predict_launch(plan: Plan, machine: Machine, launch: Launch) -> dict[str, fl
     pace = Pace(machine, plan.slots)
     demands = [_demand(kernel, launch, pace) for kernel in plan.kernels]
     order = [demands[number] for number in _order(plan.kernels)]
-    return _Passage(order, pace).times()
+    return Passage(order, pace).times()
 
 
 def _order(kernels: Sequence[Kernel]) -> list[int]:
@@ -71,7 +71,7 @@ def _demand(kernel: Kernel, launch: Launch, pace: Pace) -> Demand:
             return rows_demand(kernel, [launch.counted_by(kernel.count)], pace)
 
 
-class _Passage:
+class Passage:
     """The matrix unit's way through a launch."""
 
     def __init__(self, order: Sequence[Demand], pace: Pace):

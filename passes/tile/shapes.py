@@ -277,8 +277,8 @@ class AttentionShape:
         )
         behind = max(one.kept, one.mix + one.fill) + one.update
         chain = one.scores + one.fill + one.softmax + behind
-        # Of equals the smaller skew is taken: without a pipeline the whole chain counts, since short
-        # and ragged sequences hide less of it than long ones.
+        # Of equals the smaller skew is taken, so that without a pipeline the whole chain counts:
+        # short and ragged sequences hide less of it than long ones.
         period = one.period(tile.skew) if tile.skew else chain
         return chain + int((ceil_div(self.context, depth) - 1) * period)
 
