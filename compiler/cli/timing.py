@@ -41,7 +41,7 @@ def time_command(
     ops: Annotated[bool, typer.Option(help="Time of the matrix unit by model op, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Time a step of a model or an image: seconds, share of the bound, causes, joules.
+    """Time a step of a model or an image: seconds, bound, prediction, causes, joules.
 
     Each sequence of a decode step gets one token behind a context of its own; a prefill is prompts
     of their own lengths. Times follow from the instructions and the machine's description alone;
