@@ -66,7 +66,8 @@ class TilePass(ModulePass):
         around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
         found = list(_kernels(function.body.block, 1))
         named = [
-            Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
+            Named(kernel.label.data, describe(kernel, around), repeats, kernel.location)
+            for kernel, repeats in found
         ]
         limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
         choice = choose(machine, named, regions, limits)
@@ -75,11 +76,10 @@ class TilePass(ModulePass):
             if name in in_memory or not choice.rooms.on_chip(name):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
-        described = [(one.kernel, tile) for one, tile in zip(named, choice.tiles, strict=True)]
-        _record_kv_block(op, described)
+        _record_kv_block(op, [pair for pair in choice.kernels if pair is not None])
         body = Block()
         emitter = Emitter(body, function.location)
-        chosen = dict(zip((kernel for kernel, _ in found), described, strict=True))
+        chosen = dict(zip((kernel for kernel, _ in found), choice.kernels, strict=True))
         _Writer(emitter, chosen, choice.rooms).block(function.body.block, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())
@@ -146,7 +146,7 @@ class _Writer:
     """Writes the kernels of a function in order; loops of layers stay loops."""
 
     e: Emitter
-    chosen: Mapping[FusedOp, tuple[Description, Tile]]
+    chosen: Mapping[FusedOp, tuple[Description, Tile] | None]
     rooms: Rooms
     waiting: list[Heads] = field(default_factory=list[Heads])
     """Kernels whose keys and values are to be stored behind the attention that reads them."""
@@ -158,7 +158,8 @@ class _Writer:
             match op:
                 case FusedOp():
                     e.location = op.location
-                    self._kernel(*self.chosen[op], layer)
+                    if (chosen := self.chosen[op]) is not None:
+                        self._kernel(*chosen, layer)
                 case scf.ForOp():
                     e.location = op.location
                     with e.loop(_trips(op), "l") as counter:

@@ -36,6 +36,13 @@ class Emitter:
         self._constants: dict[int, SSAValue] = {}
         self._scalars: dict[str, SSAValue] = {}
 
+    @contextmanager
+    def at(self, location: LocationAttr) -> Generator[None]:
+        """What is written inside is of another kernel."""
+        outer, self.location = self.location, location
+        yield
+        self.location = outer
+
     def add(self, op: OpT) -> OpT:
         """Append `op`."""
         op.location = self.location

@@ -101,6 +101,10 @@ class LinearShape:
     """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
     spilled_bytes: int = 0
     """Bytes of a slot of rows that are stored before some of them are gathered."""
+    angle_bytes: int = 0
+    """Bytes a row of the angles that heads of the result are turned by, panel by panel."""
+    turned_bytes: int = 0
+    """Bytes a row that turning needs beside."""
 
     @property
     def blocks(self) -> int:
@@ -148,7 +152,9 @@ class LinearShape:
             spm["out"] = max(out, self.spilled_bytes)
         if self.residuals:
             spm["residual"] = rows * self.out_columns * FLOAT
-        local = rows * FLOAT + self.temporaries * rows * self.panel * FLOAT
+        if self.angle_bytes:
+            spm["angles"] = rows * self.angle_bytes
+        local = rows * (FLOAT + self.temporaries * self.panel * FLOAT + self.turned_bytes)
         return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
