@@ -63,7 +63,8 @@ class TilePass(ModulePass):
         extents = _extents(op)
         tables = tables_of(op)
         regions = assign_regions(function.body.block, policy, extents, Names(symbols(op)))
-        around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
+        batch = tables["q_len"].count.data
+        around = Surroundings(globals_of(op), regions, policy, batch, extents["q_len"])
         found = list(_kernels(function.body.block, 1))
         named = [
             Named(kernel.label.data, describe(kernel, around), repeats, kernel.location)
