@@ -8,16 +8,18 @@ not depend on the machine's memories, so that a larger one is never predicted to
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div
+from ...backend.timing import ceil_div, transfer_bytes
 from .shapes import Footprint, Kernel
 from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+STARVED_PERCENT = 100
+"""A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
@@ -149,6 +151,39 @@ def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option
     return [o for o in kernel if o.slots[axis] == least]
 
 
+def _fill(
+    machine: Machine, options: Sequence[Sequence[_Option]], picked: Sequence[_Option]
+) -> Sequence[_Option]:
+    """Larger weight tiles for kernels whose own, in the fewest slots that a ring has, would not
+    cover the latency of main memory: slots are as large as the largest of all kernels anyway."""
+    ahead = transfer_bytes(machine, machine.hbm_latency_ps)
+    rings = [(o.footprint.spm, o.footprint.acc) for o in picked]
+    most = [
+        {name: max(r[axis].get(name, 0) for r in rings) for r in rings for name in r[axis]}
+        for axis in range(2)
+    ]
+
+    def fits(option: _Option, mine: _Option) -> bool:
+        foot = option.footprint
+        return (
+            option.picoseconds * STARVED_PERCENT <= mine.picoseconds * (STARVED_PERCENT + 1)
+            and foot.local <= mine.footprint.local
+            and all(nbytes <= most[0].get(ring, 0) for ring, nbytes in foot.spm.items())
+            and all(nbytes <= most[1].get(ring, 0) for ring, nbytes in foot.acc.items())
+        )
+
+    def weights(option: _Option) -> int:
+        return option.footprint.spm.get("weights", 0)
+
+    def starved(option: _Option) -> bool:
+        return 0 < weights(option) * LEAST_SLOTS["weights"] < ahead
+
+    return [
+        max((o for o in every if fits(o, mine)), key=weights) if starved(mine) else mine
+        for every, mine in zip(options, picked, strict=True)
+    ]
+
+
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
     return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
 
@@ -182,6 +217,7 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
+    best_picked: Sequence[_Option] = ()
     for picked in _candidates(options):
         rank = sum(option.rank for option in picked)
         if best is not None and rank > best.rank:
@@ -192,6 +228,8 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
         if best is None or (rank, spm) < (best.rank, best.spm_bytes):
             time = sum(option.picoseconds for option in picked)
             best = Plan([option.tile for option in picked], spm, acc, time, rank)
+            best_picked = picked
     if best is None:
         raise _refuse(machine, kernels, _smallest(options), held)
-    return best
+    filled = _fill(machine, options, best_picked)
+    return replace(best, tiles=[option.tile for option in filled])
