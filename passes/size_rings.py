@@ -4,7 +4,7 @@
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
 as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory. No ring gets more slots than a launch fills. More slots never change what a program
+main memory, before rings of whole results get twice their mark. No ring gets more slots than a launch fills. More slots never change what a program
 computes.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 from xdsl.passes import ModulePass
 
@@ -68,13 +69,13 @@ class _Sizes:
         most = self.most[channel.channel_name]
         return slots if most is None else max(min(slots, most), channel.slots.data)
 
-    def double(self) -> None:
-        """Twice the mark for every ring, filled by load queues first, small ones first."""
+    def double(self, names: set[str]) -> None:
+        """Twice the mark for some rings, filled by load queues first, small ones first."""
 
         def order(channel: ChannelOp) -> tuple[bool, int]:
             return channel.producer.kind != "ld", channel.slots.data * _slot_bytes(channel)
 
-        for channel in sorted(self.channels, key=order):
+        for channel in sorted((c for c in self.channels if c.channel_name in names), key=order):
             slots = self.useful(channel, 2 * channel.slots.data)
             self.spaces[ring_space(channel)].grow(channel, slots)
 
@@ -119,6 +120,20 @@ def rings_ahead(module: ModuleOp) -> set[str]:
     return found
 
 
+def rings_of_kernels(module: ModuleOp) -> set[str]:
+    """Rings of the vector unit that a kernel fills once, outside of its loops: whole results, which
+    their readers take in the order of the kernels."""
+    inside, outside = set[str](), set[str]()
+    for acquire in module.walk():
+        if isinstance(acquire, AcquireOp) and acquire.engine.kind == "vpu":
+            loops, at = 0, acquire.parent_op()
+            while at is not None:
+                loops += isinstance(at, scf.ForOp)
+                at = at.parent_op()
+            (inside if loops > 1 else outside).add(acquire.channel_name)
+    return outside - inside
+
+
 @dataclass(frozen=True)
 class SizeRingsPass(ModulePass):
     """Choose the number of slots of every channel."""
@@ -149,9 +164,11 @@ class SizeRingsPass(ModulePass):
             sizes.spaces[space] = _Space(capacity - used)
         ahead = rings_ahead(op)
         sizes.overlap(ahead)
-        sizes.double()
+        whole = rings_of_kernels(op)
+        sizes.double({c.channel_name for c in channels} - whole)
         sizes.accumulate(machine)
         sizes.run_ahead(
             ahead,
             self.weight_ring_bytes or LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps),
         )
+        sizes.double(whole)
