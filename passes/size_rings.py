@@ -10,6 +10,7 @@ computes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
@@ -31,6 +32,8 @@ from .verify_streams import verify_streams
 LATENCIES = 8
 """Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
 takes a few, in which the bytes behind it come in."""
+WEIGHT_LATENCIES = 16
+"""The same for weights where room is left: attention of short sequences has few bytes of its own."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 
@@ -108,12 +111,12 @@ class _Sizes:
                     rings.remove(channel)
 
 
-def rings_ahead(module: ModuleOp) -> set[str]:
-    """Rings that loads of packed weights and of state fill: nothing of the step decides when."""
+def rings_ahead(module: ModuleOp, kinds: Sequence[int]) -> set[str]:
+    """Rings that loads of packed weights or of state fill: nothing of the step decides when."""
     classes = {g.sym_name.data: load_class(g) for g in module.ops if isinstance(g, GlobalOp)}
     found: set[str] = set()
     for load in module.walk():
-        if isinstance(load, LoadOp) and classes[load.global_name] in (WEIGHTS, STATE):
+        if isinstance(load, LoadOp) and classes[load.global_name] in kinds:
             slot = root(load.slot).owner
             if isinstance(slot, AcquireOp):
                 found.add(slot.channel_name)
@@ -162,13 +165,13 @@ class SizeRingsPass(ModulePass):
             lives = [r.life for r in residents(op) if r.space == space]
             used = place(lives, machine.alignment)[1]
             sizes.spaces[space] = _Space(capacity - used)
-        ahead = rings_ahead(op)
+        ahead = rings_ahead(op, (WEIGHTS, STATE))
         sizes.overlap(ahead)
         whole = rings_of_kernels(op)
         sizes.double({c.channel_name for c in channels} - whole)
         sizes.accumulate(machine)
-        sizes.run_ahead(
-            ahead,
-            self.weight_ring_bytes or LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps),
-        )
+        latency = transfer_bytes(machine, machine.hbm_latency_ps)
+        sizes.run_ahead(ahead, self.weight_ring_bytes or LATENCIES * latency)
+        weights = rings_ahead(op, (WEIGHTS,))
+        sizes.run_ahead(weights, self.weight_ring_bytes or WEIGHT_LATENCIES * latency)
         sizes.double(whole)

@@ -20,7 +20,7 @@ from ...backend.timing import (
     transfer_ps,
     vector_cycles,
 )
-from .tiles import Tile, narrow_depth
+from .tiles import Tile, heads_at_once, narrow_depth
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -288,7 +288,8 @@ class AttentionShape:
 
         def products(n: int, k: int) -> int:
             each = matmul_cycles(machine, flat, n, k, self.phases)
-            return stage + tile.heads * (each + SCALARS * machine.scalar_cycles)
+            shared = ceil_div(SCALARS, heads_at_once(tile.heads))
+            return stage + tile.heads * (each + shared * machine.scalar_cycles)
 
         scores, values = products(depth, self.head), products(self.head, depth)
         wide, narrow = (vector_cycles(machine, lines, n) for n in (depth, 1))
