@@ -48,6 +48,8 @@ class Limits:
     most_kv_block: int
     in_memory: bool = False
     """All tensors between kernels go through main memory."""
+    later_rows: int = 0
+    """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +285,7 @@ class _Shapes:
             on_chip=self.rooms.on_chip(kernel.query),
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
+            later_rows=limits.later_rows,
         )
 
     def _heads(self, named: Named, kernel: Heads) -> RowsShape:

@@ -6,7 +6,7 @@ each (see search.py).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Protocol
 
@@ -216,6 +216,19 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    later_rows: int = 0
+    """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
+
+    def later(self, depth: int) -> "AttentionShape":
+        """The same attention in an entry that takes over this KV block."""
+        return replace(
+            self,
+            most_rows=self.later_rows,
+            kv_block=depth,
+            on_chip=False,
+            handed_bytes=0,
+            later_rows=0,
+        )
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
