@@ -4,8 +4,8 @@
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
 as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory, before rings of whole results get twice their mark. No ring gets more slots than a launch fills. More slots never change what a program
-computes.
+main memory, before rings of whole results get twice their mark. No ring gets more slots than a
+launch fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LATENCIES = 8
 """Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
 takes a few, in which the bytes behind it come in."""
 WEIGHT_LATENCIES = 16
-"""The same for weights where room is left: attention of short sequences has few bytes of its own."""
+"""The same for weights where room is left: attention of short sequences has few bytes itself."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 

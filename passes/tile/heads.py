@@ -75,7 +75,9 @@ def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], ro
         with e.loop(e.blocks(lengths.queries, size.rows), "i") as i:
             rows = lengths.rows(e, i, size.rows)
             first, position, count = rows.first, rows.position, rows.count
-            angles = load_angles(e, kernel.rope, size.rows, position, count) if kernel.rope else None
+            angles = (
+                load_angles(e, kernel.rope, size.rows, position, count) if kernel.rope else None
+            )
             for part in kernel.parts:
                 lines = (size.rows, part.heads, part.head)
                 if rooms.on_chip(part.source):

@@ -283,6 +283,7 @@ class _Shapes:
             kv_block=limits.kv_block,
             most_kv_block=limits.most_kv_block,
             on_chip=self.rooms.on_chip(kernel.query),
+            causal=not kernel.full,
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
             later_rows=limits.later_rows,

@@ -216,6 +216,8 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    causal: bool = True
+    """Rows see positions up to their own, not all."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
 
@@ -314,15 +316,30 @@ class AttentionShape:
         around = max(kept, values + fill) + update + softmax
         match tile.skew:
             case 0:
-                period = chain
+                work, wait = 0, chain
             case 1:
-                period = max(scores + values, around, ceil_div(ahead, 2))
+                # The next S has room when the update before is done: its stage held the slot.
+                held = scores + values + fill + update
+                work, wait = scores + values, max(around, held, ceil_div(ahead, 2))
             case _:
                 vector = softmax + kept + update
-                period = max(scores + values, vector, ceil_div(ahead, 2), ceil_div(around, 2))
-        trips = max(ceil_div(self.context, depth), tile.skew)
+                work, wait = max(scores + values, vector), ceil_div(max(ahead, around), 2)
+        # The last block of a task is short: work goes with its positions, waiting does not.
+        positions, trips = self._seen(tile)
+        trips = ceil_div(tasks * max(trips, 2 * tile.skew), 2)
         heads = (tasks - 1) * (1 + tile.skew) * 2 * stage
-        return chain + (tasks * trips - 1) * period + heads
+        busy = max(ceil_div(tasks * positions * work, depth) - work, 0)
+        return chain + max(busy, (trips - 1) * wait) + heads
+
+    def _seen(self, tile: Tile) -> tuple[int, int]:
+        """Positions that a block of rows sees, and twice its KV blocks: the mean over all blocks of
+        a prompt that fills the context, or those of the last row."""
+        rows, depth = min(tile.rows, self.most_rows), tile.depth
+        whole = ceil_div(self.context, depth)
+        if not self.causal or self.most_rows == 1:
+            return self.context, 2 * whole
+        positions = ceil_div(self.context + rows, 2)
+        return positions, whole + 1 if rows < depth else ceil_div(2 * positions, depth)
 
 
 @dataclass(frozen=True)
