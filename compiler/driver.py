@@ -141,7 +141,7 @@ def compile_model(
     TilewrightError for whatever the user can mend.
     """
     start = perf_counter()
-    tell = progress or _silent
+    tell = progress or silent
     model = load_model(model_path)
 
     origin = None
@@ -247,7 +247,7 @@ def compile_programs(
     entry, by default what verifies it. `starts` are the entries that go on from other IR than the
     model's graph.
     """
-    tell = progress or _silent
+    tell = progress or silent
     watch = watchers or _verify
     description = load_machine(machine)
     description.require_hbm()
@@ -279,7 +279,7 @@ def _verify(entry: str) -> list[AfterPass]:
     return [Watch().after_pass]
 
 
-def _silent(what: str, done: int, total: int) -> None:
+def silent(what: str, done: int, total: int) -> None:
     """Progress nobody wants to hear of."""
 
 

@@ -32,6 +32,7 @@ from .driver import (
     compile_programs,
     finish,
     kv_block_of,
+    silent,
     watch_entry,
 )
 from .frontend.loader import Model, load_model
@@ -72,7 +73,7 @@ def resume_model(
     user can mend.
     """
     began = perf_counter()
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or silent
     dumps = [read_dump(Path(path)) for path in files]
     origin = common_origin(dumps)
     assert origin.machine is not None, "checked by read_dump"

@@ -23,7 +23,6 @@ from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
 from .safetensors_file import TYPES, SafetensorsFile
 from .tables import is_table, table_shape
 
-
 DUMP_TITLE = "// tilewright dump"
 """The first line of what `compile --dump-ir` writes."""
 

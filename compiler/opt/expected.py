@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ...backend.errors import TilewrightError
 
-_COMMENT = re.compile(r"//\s*expected-(\w+)\s*(?:@(\S+?)\s*)?(\{\{(.*?)\}\}|$|.)")
+_COMMENT = re.compile(r"//\s*expected-(\w+)\s*(?:@([^\s{]+))?\s*(?:\{\{(.*?)\}\})?")
 _OFFSETS = {"above": -1, "below": 1}
 
 
@@ -46,9 +46,9 @@ def read_expected(text: str, name: str, offset: int = 0) -> tuple[Expected, ...]
             at = f"{name}:{number}"
             if match[1] != "error":
                 raise TilewrightError(f"{at}: found expected-{match[1]}, wanted expected-error")
-            if match[4] is None:
+            if match[3] is None:
                 raise TilewrightError(f"{at}: wanted text in braces: expected-error {{{{text}}}}")
-            found.append(Expected(number, _line(number, match[2], at), match[4]))
+            found.append(Expected(number, _line(number, match[2], at), match[3]))
     return tuple(found)
 
 
