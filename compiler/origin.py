@@ -51,12 +51,14 @@ class Origin:
     model: str | None = None
     """Path of the model."""
     weights_sha256: str | None = None
-    """Digest of the files that hold the weights: see `weights_digest`."""
+    """SHA-256 of the file that holds the weights, as `sha256sum` prints it; of several files, that
+    of the list that `sha256sum *` prints. Missing where there are none."""
     machine: str | None = None
-    """The machine's name, or the path of its description."""
+    """The machine's name, or the path of its description. Passes take it from here."""
     machine_sha256: str | None = None
-    """`Machine.digest()`."""
+    """SHA-256 of the machine's description (`Machine.digest()`)."""
     policy: str | None = None
+    """The numeric policy."""
     max_context: int | None = None
     """Positions of a sequence."""
     batch: int | None = None
@@ -64,10 +66,11 @@ class Origin:
     chunk: int | None = None
     """New positions of a sequence in one prefill launch."""
     kv_block: int | None = None
-    """The KV block that was asked for; None where the search chose it."""
+    """The KV block that was asked for; missing where the search chose it."""
     weights: str | None = None
     """The format that was asked for."""
     unfused: bool | None = None
+    """`true` where each op of the graph is a kernel of its own."""
 
     def text(self) -> str:
         """The lines, each with its end."""

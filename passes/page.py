@@ -19,7 +19,7 @@ _HEAD = """\
 *This page is generated: `python -m tilewright.passes > docs/passes.md`.*
 
 One line a level; each pass has one file in `passes/` and does one thing. Run one by
-`tilewright-opt program.mlir -p 'name{{option=value}}'`; levels are described in
+`tilewright-opt program.mlir -p 'name{{option=value}}'` ([opt.md](opt.md)); levels are described in
 [levels.md](levels.md). `encode` (`passes/encode.py`) is not a pass: it turns the last level into
 words and tables.
 
@@ -117,11 +117,12 @@ def _descriptions(pass_type: type[ModulePass]) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in reversed(pass_type.__mro__):
         if kind is not object and issubclass(kind, ModulePass):
-            found |= _literals_below_fields(kind)
+            found |= literals_below_fields(kind)
     return found
 
 
-def _literals_below_fields(kind: type[ModulePass]) -> dict[str, str]:
+def literals_below_fields(kind: type) -> dict[str, str]:
+    """Field of a dataclass -> the string literal below it, on one line."""
     try:
         (body,) = ast.parse(inspect.cleandoc(inspect.getsource(kind))).body
     except (OSError, TypeError, SyntaxError):  # Made without a file, or within a function.
