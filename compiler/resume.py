@@ -24,6 +24,9 @@ from ..dialects.context import context
 from ..dialects.faults import place_of
 from ..dialects.source import Places, parse_source
 from ..dialects.tg import STORED_ROLES
+from ..passes.check_allocation import check_allocation
+from ..passes.located import PassError
+from ..passes.verify_streams import verify_streams
 from .driver import (
     CompiledEntry,
     Progress,
@@ -37,7 +40,7 @@ from .driver import (
 )
 from .frontend.loader import Model, load_model
 from .opt.watch import first_line
-from .origin import INPUT, Origin, read_origin, weights_digest
+from .origin import INPUT, Origin, pipeline_order, read_origin, weights_digest
 
 SHARED_ROLES = (*STORED_ROLES, "state")
 """Roles of globals that all entries of an image have in common."""
@@ -79,6 +82,8 @@ def resume_model(
     assert origin.machine is not None, "checked by read_dump"
     assert origin.policy is not None, "checked by read_dump"
     _check_machine(origin.machine, origin.machine_sha256, dumps[0].path)
+    for one in dumps:
+        _check_proofs(one, origin.machine)
     found = find_model(origin, Path(model) if model is not None else None)
     _check_entries(dumps, found)
     starts = {one.entry: one.start for one in dumps}
@@ -168,6 +173,24 @@ def _check_machine(machine: str, digest: str | None, path: Path) -> None:
             f"{path}: machine {machine} is not the one that it was compiled for: SHA-256 {found}, "
             f"wanted {digest}; delete the line '// machine-sha256: ...' to take it all the same"
         )
+
+
+def _check_proofs(dump: Dumped, machine: str) -> None:
+    """What the passes behind which a file stands have proved of it, an edit may have broken.
+
+    A streamed program keeps the rules of channels, a placed one its bytes apart. Behind `project`
+    the emulator alone checks, as it runs.
+    """
+    order = pipeline_order()
+    after, module = dump.start.after, dump.start.module
+    if after not in order[order.index("verify-streams") : order.index("project")]:
+        return
+    try:
+        verify_streams(module)
+        if after == "allocate":
+            check_allocation(module, load_machine(machine))
+    except PassError as error:
+        raise ResumeError(f"{dump.path}: {error}") from error
 
 
 def _check_entries(dumps: Sequence[Dumped], model: Model) -> None:

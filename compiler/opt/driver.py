@@ -20,7 +20,7 @@ from ..origin import Origin, read_origin
 from .arguments import DESCRIPTION, add_arguments
 from .expected import Expected, judge, read_expected
 from .known import everything
-from .selection import Wanted, check, select_passes
+from .selection import Wanted, check, find_pass, select_passes
 from .watch import EVERY, Shown, Watch, first_line, module_text, said
 
 REFUSALS = (DiagnosticException, ParseError, TilewrightError)
@@ -61,6 +61,8 @@ class TilewrightOpt(xDSLOptMain):
         }
         self.wanted = Wanted(args.passes, args.to, args.start_after, args.stop_after, options)
         check(self.wanted, self.known)
+        for name in (*args.print_ir_before, *args.print_ir_after):
+            find_pass(name, self.known)
         everywhere = args.print_ir_after_all or args.print_between_passes
         changes = args.print_ir_after_change or (args.print_ir_diff and not args.print_ir_after)
         shown = Shown(

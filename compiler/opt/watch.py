@@ -117,7 +117,7 @@ class Watch:
         path.write_text(head + module_text(module, locations=True), encoding="utf-8")
 
     def report(self) -> str:
-        """A table of what the passes took, the slowest line marked by its share."""
+        """A table of what each pass took, its share, and how many operations it left."""
         total = sum(seconds for _, seconds, _ in self.times)
         lines = ["   seconds   share  operations  pass"]
         for name, seconds, operations in self.times:

@@ -1,4 +1,4 @@
-"""docs/opt.md and docs/add-a-pass.md run as they are written."""
+"""docs/opt.md, docs/add-a-pass.md and docs/testing.md run as they are written."""
 
 import re
 import shlex
@@ -80,6 +80,46 @@ def test_its_announced_error_comes(work: Path) -> None:
     assert opt(["unknown.mlir"]) == 1
 
 
+def test_the_test_of_the_page_of_tests_is_one(work: Path) -> None:
+    (text,) = blocks("testing.md", "mlir")
+    folder = work / "tests"
+    folder.mkdir()
+    _, config = blocks("add-a-pass.md", "python")
+    (folder / "lit.cfg.py").write_text(config + with_tools(folder))
+    (folder / "right.mlir").write_text(text)
+    (folder / "wrong.mlir").write_text(text.replace("-p canonicalise", "-p merge"))
+    done = run_lit(folder, "-v", ".")
+    assert "PASS: swapper :: right.mlir" in done.stdout, done.stdout + done.stderr
+    assert "FAIL: swapper :: wrong.mlir" in done.stdout
+
+
+def run_lit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Plain lit, in a folder."""
+    code = "from lit.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def with_tools(folder: Path) -> str:
+    """Lines of a lit.cfg.py by which its children find the compiler and the folder's modules."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name, module in (("tilewright-opt", "tilewright.compiler.opt"), ("filecheck", "filecheck")):
+        call = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n'
+        (tools / name).write_text(call)
+        (tools / name).chmod(0o755)
+    paths = f"{ROOT / 'tests' / '.ns'}:{folder}"
+    return (
+        f"config.environment['PYTHONPATH'] = {paths!r}\n"
+        f"config.environment['PATH'] = {str(tools)!r} + ':' + config.environment['PATH']\n"
+    )
+
+
 def installed(folder: Path) -> None:
     """The page's package, as `pip install -e .` leaves it for this process and its children."""
     (project,) = blocks("add-a-pass.md", "toml")
@@ -97,19 +137,7 @@ def installed(folder: Path) -> None:
     ]
     (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
     (folder / "swapper.py").write_text(code)
-    # Its children find the compiler, the package and the commands where this process does.
-    tools = folder / "bin"
-    tools.mkdir()
-    for name, module in (("tilewright-opt", "tilewright.compiler.opt"), ("filecheck", "filecheck")):
-        call = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {module} "$@"\n'
-        (tools / name).write_text(call)
-        (tools / name).chmod(0o755)
-    paths = f"{ROOT / 'tests' / '.ns'}:{folder}"
-    extra = (
-        f"config.environment['PYTHONPATH'] = {paths!r}\n"
-        f"config.environment['PATH'] = {str(tools)!r} + ':' + config.environment['PATH']\n"
-    )
-    (folder / "lit.cfg.py").write_text(config + extra)
+    (folder / "lit.cfg.py").write_text(config + with_tools(folder))
 
 
 def test_the_pass_of_the_page(
@@ -127,14 +155,7 @@ def test_the_pass_of_the_page(
         if words[0] == "pip":
             assert words == ["pip", "install", "-e", "."]
         elif words[0] == "lit":
-            code = "from lit.main import main; main()"
-            done = subprocess.run(
-                [sys.executable, "-c", code, *words[1:]],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = run_lit(folder, *words[1:])
             assert done.returncode == 0, done.stdout + done.stderr
             assert "Passed: 1 (100.00%)" in done.stdout
         else:

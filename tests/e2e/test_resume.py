@@ -210,6 +210,29 @@ def test_what_cannot_go_on_is_refused(
     assert not (tmp_path / "m.tw").exists()
 
 
+@pytest.mark.parametrize("stage", ["channels", "verify-streams", "allocate"])
+@pytest.mark.parametrize("step", ["release", "commit", "await", "signal"])
+def test_broken_synchronisation_is_named(step: str, stage: str, tiny: Path, tmp_path: Path) -> None:
+    """One step taken out by hand, before or behind the pass that proves that none is missing."""
+    text = dumped(tiny, "decode", stage).read_text()
+    line = re.search(rf" *stream\.{step} .*\n", text)
+    assert line is not None
+    path = tmp_path / "broken.mlir"
+    path.write_text(text.replace(line[0], "", 1))
+    with pytest.raises(TilewrightError, match=r"'?@?\w+'? .*(slot|token|commit|release|wait)"):
+        resume_model([path], output=tmp_path / "m.tw")
+
+
+def test_bytes_that_two_own_are_named(tiny: Path, tmp_path: Path) -> None:
+    text = dumped(tiny, "decode", "allocate").read_text()
+    places = re.findall(r"stream\.channel .* at \d+ in #tw\.spm|stream\.channel .* at \d+", text)
+    assert len(places) > 1
+    path = tmp_path / "placed.mlir"
+    path.write_text(text.replace(places[1], re.sub(r" at \d+", " at 0", places[1])))
+    with pytest.raises(TilewrightError, match=r"placed\.mlir: "):
+        resume_model([path], output=tmp_path / "m.tw")
+
+
 def test_files_that_do_not_belong_together_are_refused(tiny: Path, tmp_path: Path) -> None:
     decode, prefill = (dumped(tiny, entry, "tile") for entry in ("decode", "prefill"))
     with pytest.raises(TilewrightError, match=r"are both @decode: name one"):

@@ -4,6 +4,7 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 
 from tilewright.backend.errors import TilewrightError
+from tilewright.compiler.opt import main
 from tilewright.compiler.opt.known import everything
 from tilewright.compiler.opt.selection import Wanted, select_passes
 from tilewright.compiler.origin import Origin
@@ -77,6 +78,12 @@ def test_refuses(wanted: Wanted, message: str) -> None:
     with pytest.raises(TilewrightError) as caught:
         selected(wanted)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--print-ir-before", "--print-ir-after"])
+def test_what_is_printed_is_a_pass(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option, "cse,tyle"]) == 2
+    assert "error: no pass is named 'tyle'; the passes are tile, " in capsys.readouterr().err
 
 
 def test_a_module_that_is_no_graph_must_say_where_it_stands() -> None:
