@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from ..backend.errors import TilewrightError
@@ -41,6 +42,7 @@ from .driver import (
 from .frontend.loader import Model, load_model
 from .opt.watch import first_line
 from .origin import INPUT, Origin, pipeline_order, read_origin, weights_digest
+from .pipeline import AfterPass
 
 SHARED_ROLES = (*STORED_ROLES, "state")
 """Roles of globals that all entries of an image have in common."""
@@ -87,8 +89,13 @@ def resume_model(
     found = find_model(origin, Path(model) if model is not None else None)
     _check_entries(dumps, found)
     starts = {one.entry: one.start for one in dumps}
-    here = {one.entry: one.origin for one in dumps}
-    machine = origin.machine
+    machine, at = origin.machine, _At({one.entry: one for one in dumps})
+
+    def watchers(entry: str) -> list[AfterPass]:
+        here = at.dumps[entry].origin if entry in at.dumps else origin
+        watched = watch_entry(entry, machine, print_ir, dump_ir, here, check_each_pass)
+        return [at.note_of(entry), *watched]
+
     try:
         image, compiled = compile_programs(
             found,
@@ -100,16 +107,52 @@ def resume_model(
             origin.kv_block or _stated_kv_block(dumps),
             origin.weights,
             tell,
-            lambda entry: watch_entry(
-                entry, machine, print_ir, dump_ir, here.get(entry, origin), check_each_pass
-            ),
+            watchers,
             bool(origin.unfused),
             starts,
         )
-    except DiagnosticException as error:
-        raise ResumeError(f"{_names(dumps)}: {first_line(error)}") from error
+    except Exception as error:  # Passes rely on more than verification sees: hands may break it.
+        raise at.error(error) from error
     _check_shared(compiled, dumps)
     return finish(found, image, compiled, output, began, tell)
+
+
+@dataclass
+class _At:
+    """Where compiling is: which entry, and which step of it."""
+
+    dumps: dict[str, Dumped]
+    entry: str = ""
+    step: str = ""
+
+    def note_of(self, entry: str) -> AfterPass:
+        """What is called between the passes of an entry, to note the next one."""
+
+        def note(
+            previous: ModulePass | None, module: ModuleOp, following: ModulePass | None
+        ) -> None:
+            self.entry = entry
+            self.step = f"pass {following.name}" if following is not None else "encode"
+
+        return note
+
+    def error(self, error: Exception) -> ResumeError:
+        """An error with the file and the step in front."""
+        if not self.entry:
+            return ResumeError(str(error))
+        dump = self.dumps.get(self.entry)
+        where = str(dump.path) if dump is not None else f"entry {self.entry} of the model"
+        match error:
+            case DiagnosticException():  # Says itself behind which pass.
+                return ResumeError(f"{where}: {first_line(error)}")
+            case TilewrightError():
+                return ResumeError(f"{where}: {self.step}: {error}")
+            case _:
+                said = f"{type(error).__name__}: {first_line(error)}"
+                return ResumeError(
+                    f"{where}: {self.step} cannot go on from it ({said}): what it relies on is in "
+                    "docs/levels.md; undo the edit, or go on from an earlier pass"
+                )
 
 
 def read_dump(path: Path) -> Dumped:

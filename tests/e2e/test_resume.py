@@ -223,6 +223,18 @@ def test_broken_synchronisation_is_named(step: str, stage: str, tiny: Path, tmp_
         resume_model([path], output=tmp_path / "m.tw")
 
 
+def test_a_pass_that_cannot_go_on_is_named(tiny: Path, tmp_path: Path) -> None:
+    """A slot is committed before it is filled: no verifier sees it behind `project`."""
+    text = dumped(tiny, "decode", "project").read_text()
+    pair = re.search(r"( *tile\.load .* to (%\w+) .*\n)( *stream\.commit \2 .*\n)", text)
+    assert pair is not None
+    path = tmp_path / "edited.mlir"
+    path.write_text(text.replace(pair[0], pair[3] + pair[1]))
+    with pytest.raises(TilewrightError, match=r"edited\.mlir: pass select") as caught:
+        resume_model([path], output=tmp_path / "m.tw")
+    assert "\n" not in str(caught.value)
+
+
 def test_bytes_that_two_own_are_named(tiny: Path, tmp_path: Path) -> None:
     text = dumped(tiny, "decode", "allocate").read_text()
     places = re.findall(r"stream\.channel .* at \d+ in #tw\.spm|stream\.channel .* at \d+", text)
