@@ -9,7 +9,6 @@ from xdsl.utils.exceptions import VerifyException
 
 from .locations import location_name
 
-
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
