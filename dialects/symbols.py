@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
 
 from .declared import Symbols
-from .locations import location_name
+from .faults import OpError
 from .lowbit import PackedType, TileType
 from .shaped import FLOATS, is_memref, memref_of, tensor_of
 from .stream import AcquireOp, AwaitOp, ChannelOp, RecvOp, SendOp, SignalOp, SlotOp, TokenOp
@@ -52,9 +52,7 @@ def verify_symbols(module: ModuleOp) -> None:
                 if isinstance(op, kind):
                     check(op, symbols)
         except VerifyException as error:
-            location = location_name(op)
-            at = f" at {location}" if location else ""
-            raise VerifyException(f"{op.name}{at}: {error}") from None
+            raise OpError(op, error) from None
 
 
 def _check_sizes(op: Operation, symbols: Symbols) -> None:
