@@ -21,9 +21,11 @@ LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
-
 NEVER = 1 << 62
-"""Picoseconds of what does not fit."""
+"""Picoseconds of what is not to be chosen."""
+ROOM = 2
+"""A KV block is chosen for other entries' sake only where attention takes no more than this part of
+each memory: else other kernels need smaller tiles, or rings run less far ahead."""
 
 
 class DoesNotFitError(TilewrightError):
@@ -121,21 +123,31 @@ def _coarse(times: Sequence[int]) -> list[int]:
 
 
 def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]:
-    """By tile: the least time of the entries that take over its KV block; 0 without such."""
+    """By tile: the least time of entries that take over its KV block, all rows of theirs at once.
+
+    A block that leaves them too little room counts as the fastest that does not: it is neither
+    chosen nor dropped for their sake. A tile that leaves too little room here is NEVER chosen.
+    """
     if not isinstance(kernel, AttentionShape) or not kernel.later_rows:
         return [0] * len(tiles)
     found: dict[int, int] = {}
     for depth in {tile.depth for tile in tiles}:
         shape = kernel.later(depth)
-        fitting = [tile for tile in shape.tiles() if _fits(machine, [shape.footprint(tile)])]
-        times = (shape.picoseconds(machine, tile) for tile in fitting)
-        found[depth] = min(times, default=NEVER)
-    return [found[tile.depth] for tile in tiles]
+        whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
+        fitting = (tile for tile in whole if _leaves_room(machine, shape.footprint(tile)))
+        times = [shape.picoseconds(machine, tile) for tile in fitting]
+        if times:
+            found[depth] = min(times)
+    fastest = min(found.values(), default=0)
+    return [
+        found.get(tile.depth, fastest) if _leaves_room(machine, kernel.footprint(tile)) else NEVER
+        for tile in tiles
+    ]
 
 
-def _fits(machine: Machine, footprints: Sequence[Footprint]) -> bool:
-    spm, acc = needs(machine, footprints)
-    return spm <= machine.spm_bytes and acc <= machine.acc_bytes
+def _leaves_room(machine: Machine, footprint: Footprint) -> bool:
+    spm, acc = needs(machine, [footprint])
+    return ROOM * spm <= machine.spm_bytes and ROOM * acc <= machine.acc_bytes
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
