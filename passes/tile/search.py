@@ -29,7 +29,11 @@ each memory: else other kernels need smaller tiles, or rings run less far ahead.
 
 
 class DoesNotFitError(TilewrightError):
-    """No tile of a kernel fits the machine."""
+    """No plan fits the machine; `wanted` are the bytes of the memory that is too small."""
+
+    def __init__(self, text: str, wanted: int) -> None:
+        super().__init__(text)
+        self.wanted = wanted
 
 
 @dataclass(frozen=True)
@@ -198,11 +202,20 @@ def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
 
 
 def _refuse(
-    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option], held: int
+    machine: Machine, kernels: Sequence[Kernel], options: Sequence[Sequence[_Option]], held: int
 ) -> DoesNotFitError:
-    """The error that names the op with the largest least tile and the size that would do."""
-    spm, acc = needs(machine, [o.footprint for o in least], held)
-    if spm > machine.spm_bytes:
+    """The error that names the size that would do, and the op that then takes most.
+
+    That is the least scratchpad of the plans whose sums fit; where none do, the least accumulators.
+    """
+
+    def key(picked: Sequence[_Option]) -> tuple[bool, int]:
+        spm, acc = needs(machine, [option.footprint for option in picked], held)
+        return (True, acc) if acc > machine.acc_bytes else (False, spm)
+
+    least = min(_candidates(options), key=key)
+    spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
     else:
@@ -213,7 +226,8 @@ def _refuse(
     return DoesNotFitError(
         f"{memory} of machine {machine.name} too small: {have} bytes, and the smallest tiles of "
         f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
-        f"a tile of {rows} row). Use a machine with at least {want} bytes"
+        f"a tile of {rows} row{'s' * (rows > 1)}). Use a machine with at least {want} bytes",
+        want,
     )
 
 
@@ -239,5 +253,5 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
             time = sum(option.picoseconds for option in picked)
             best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
     if best is None:
-        raise _refuse(machine, kernels, _smallest(options), held)
+        raise _refuse(machine, kernels, options, held)
     return best
