@@ -65,7 +65,10 @@ class Choice:
 
 
 def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits: Limits) -> Choice:
-    """The fastest plan; of equals the one that keeps most on chip. Raises DoesNotFitError."""
+    """The fastest plan; of equals the one that keeps most on chip.
+
+    Raises DoesNotFitError, of what keeps most on chip or nothing the one that wants least.
+    """
     wanted = [Residency.NONE] if limits.in_memory else [Residency.ROWS, Residency.NONE]
     if not limits.in_memory and _heads_align(kernels, regions):
         most = Residency.ALL if limits.extents["q_len"] == 1 else Residency.HEADS
@@ -81,7 +84,8 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         try:
             plan = search(machine, shapes, _held(machine, rooms))
         except DoesNotFitError as error:
-            refused = error
+            if refused is None or error.wanted < refused.wanted:
+                refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
             _lengthen(rooms, written, plan.tiles)

@@ -23,13 +23,19 @@ STARVED_PERCENT = 100
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
-
 NEVER = 1 << 62
-"""Picoseconds of what does not fit."""
+"""Picoseconds of what is not to be chosen."""
+ROOM = 2
+"""A KV block is chosen for other entries' sake only where attention takes no more than this part of
+each memory: else other kernels need smaller tiles, or rings run less far ahead."""
 
 
 class DoesNotFitError(TilewrightError):
-    """No tile of a kernel fits the machine."""
+    """No plan fits the machine; `wanted` are the bytes of the memory that is too small."""
+
+    def __init__(self, text: str, wanted: int) -> None:
+        super().__init__(text)
+        self.wanted = wanted
 
 
 @dataclass(frozen=True)
@@ -123,21 +129,31 @@ def _coarse(times: Sequence[int]) -> list[int]:
 
 
 def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]:
-    """By tile: the least time of the entries that take over its KV block; 0 without such."""
+    """By tile: the least time of entries that take over its KV block, all rows of theirs at once.
+
+    A block that leaves them too little room counts as the fastest that does not: it is neither
+    chosen nor dropped for their sake. A tile that leaves too little room here is NEVER chosen.
+    """
     if not isinstance(kernel, AttentionShape) or not kernel.later_rows:
         return [0] * len(tiles)
     found: dict[int, int] = {}
     for depth in {tile.depth for tile in tiles}:
         shape = kernel.later(depth)
-        fitting = [tile for tile in shape.tiles() if _fits(machine, [shape.footprint(tile)])]
-        times = (shape.picoseconds(machine, tile) for tile in fitting)
-        found[depth] = min(times, default=NEVER)
-    return [found[tile.depth] for tile in tiles]
+        whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
+        fitting = (tile for tile in whole if _leaves_room(machine, shape.footprint(tile)))
+        times = [shape.picoseconds(machine, tile) for tile in fitting]
+        if times:
+            found[depth] = min(times)
+    fastest = min(found.values(), default=0)
+    return [
+        found.get(tile.depth, fastest) if _leaves_room(machine, kernel.footprint(tile)) else NEVER
+        for tile in tiles
+    ]
 
 
-def _fits(machine: Machine, footprints: Sequence[Footprint]) -> bool:
-    spm, acc = needs(machine, footprints)
-    return spm <= machine.spm_bytes and acc <= machine.acc_bytes
+def _leaves_room(machine: Machine, footprint: Footprint) -> bool:
+    spm, acc = needs(machine, [footprint])
+    return ROOM * spm <= machine.spm_bytes and ROOM * acc <= machine.acc_bytes
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
@@ -221,11 +237,20 @@ def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
 
 
 def _refuse(
-    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option], held: int
+    machine: Machine, kernels: Sequence[Kernel], options: Sequence[Sequence[_Option]], held: int
 ) -> DoesNotFitError:
-    """The error that names the op with the largest least tile and the size that would do."""
-    spm, acc = needs(machine, [o.footprint for o in least], held)
-    if spm > machine.spm_bytes:
+    """The error that names the size that would do, and the op that then takes most.
+
+    That is the least scratchpad of the plans whose sums fit; where none do, the least accumulators.
+    """
+
+    def key(picked: Sequence[_Option]) -> tuple[bool, int]:
+        spm, acc = needs(machine, [option.footprint for option in picked], held)
+        return (True, acc) if acc > machine.acc_bytes else (False, spm)
+
+    least = min(_candidates(options), key=key)
+    spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
     else:
@@ -236,7 +261,8 @@ def _refuse(
     return DoesNotFitError(
         f"{memory} of machine {machine.name} too small: {have} bytes, and the smallest tiles of "
         f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
-        f"a tile of {rows} row). Use a machine with at least {want} bytes"
+        f"a tile of {rows} row{'s' * (rows > 1)}). Use a machine with at least {want} bytes",
+        want,
     )
 
 
@@ -264,6 +290,11 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
             best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
             best_picked = picked
     if best is None:
-        raise _refuse(machine, kernels, _smallest(options), held)
+        raise _refuse(machine, kernels, options, held)
     filled = _fill(machine, options, best_picked)
-    return replace(best, tiles=[option.tile for option in filled])
+    return replace(
+        best,
+        tiles=[option.tile for option in filled],
+        picoseconds=sum(option.picoseconds for option in filled),
+        rank=sum(option.rank for option in filled),
+    )

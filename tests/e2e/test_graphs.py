@@ -74,6 +74,15 @@ def gemm(random: np.random.Generator, rows: int, run: int) -> Case:
     return Case(text, rows, run, {"w": w}, {"x": x}, x[:run] @ w.T)
 
 
+def gemm_twice(random: np.random.Generator, rows: int, run: int) -> Case:
+    k, n = (int(random.integers(1, 140)) for _ in range(2))
+    x, w = values(random, rows, k), values(random, n, k) / np.sqrt(k)
+    w = w.astype(np.float32).astype(np.float64)
+    product = x[:run] @ w.T
+    text = graphs.gemm_twice(rows, k, n, "exact")
+    return Case(text, rows, run, {"w": w}, {"x": x}, np.maximum(product, 0) * product)
+
+
 def layer_norm(random: np.random.Generator, rows: int, run: int) -> Case:
     columns = int(random.integers(2, 300))
     x, g, b = values(random, rows, columns), values(random, columns), values(random, columns)
@@ -131,6 +140,7 @@ def bert_layer(random: np.random.Generator, rows: int, run: int) -> Case:
 
 CASES: dict[str, Callable[[np.random.Generator, int, int], Case]] = {
     "gemm": gemm,
+    "gemm twice": gemm_twice,
     "layer norm": layer_norm,
     "softmax": softmax_rows,
     "attention": attention,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright.backend.machine import Machine, load_machine
-from tilewright.passes.tile.search import GRAINS, DoesNotFitError, Plan, needs, search
+from tilewright.passes.tile.search import GRAINS, ROOM, DoesNotFitError, Plan, needs, search
 from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
 from tilewright.passes.tile.tiles import Tile
 
@@ -141,13 +141,15 @@ def test_of_kv_blocks_that_are_as_fast_the_one_that_suits_other_entries_is_chose
         return search(machine, [with_prompt.later(plan.tiles[0].depth)]).picoseconds
 
     assert prompt(second) < prompt(first)
+    cramped = replace(machine, spm_bytes=ROOM * first.spm_bytes)
+    assert search(cramped, [with_prompt]).tiles == search(cramped, [alone]).tiles
 
 
-def test_a_kv_block_that_no_other_entry_could_take_is_not_chosen() -> None:
+def test_what_suits_other_entries_counts_only_where_it_leaves_room() -> None:
+    """Blocks of a prompt that fill the accumulators leave the choice to this entry alone."""
     machine = replace(SMALL, acc_bytes=1 << 14)
-    shape = replace(attention(1, 1024), later_rows=16)
-    depth = search(machine, [shape]).tiles[0].depth
-    assert search(machine, [shape.later(depth)])
+    alone = attention(1, 1024)
+    assert search(machine, [replace(alone, later_rows=64)]).tiles == search(machine, [alone]).tiles
 
 
 def test_the_asked_kv_block_is_kept() -> None:
