@@ -17,7 +17,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.image import Image, read_image
+from ..backend.image import LOAD_ENTRY, Image, read_image
 from ..backend.machine import Machine
 from .functional import ENGINES, Emulator, Memories, find_order
 from .generate import generate_tokens
@@ -71,7 +71,8 @@ class Session:
             raise SessionError(f"engine '{engine}' is unknown; use {' or '.join(ENGINES)}")
         find_order(order)
         self.engine, self._order, self._checks = engine, order, checks
-        self.shapes = {entry: StepShape.of(program) for entry, program in image.entries.items()}
+        steps = {name: one for name, one in image.entries.items() if name != LOAD_ENTRY}
+        self.shapes = {entry: StepShape.of(program) for entry, program in steps.items()}
         self.executed: dict[str, int] = {}
         """Instructions that each engine has executed in all launches of this session."""
         self._lengths = [0] * self.batch
@@ -211,8 +212,14 @@ class Session:
 
     @cached_property
     def _emulators(self) -> dict[str, Emulator]:
-        """Made by the first launch: what is refused before it need not wait for a compiler."""
-        return open_emulators(self.image, self.engine, self._order, self._checks)
+        """Made by the first launch: what is refused before it need not wait for a compiler.
+
+        A machine without main memory has its scratchpad filled here, once.
+        """
+        emulators = open_emulators(self.image, self.engine, self._order, self._checks)
+        if LOAD_ENTRY in emulators:
+            emulators[LOAD_ENTRY].run()
+        return emulators
 
     @property
     def _largest(self) -> StepShape:

@@ -17,6 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...backend.machine import load_machine
 from ...dialects.tg import FusedOp, GlobalOp, InputOp, OutputOp, WeightOp
+from ..allocate import bytes_of_globals
 from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
@@ -57,7 +58,6 @@ class TilePass(ModulePass):
         if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
             raise PassError(f"kv-block: found {self.kv_block}, wanted a power of two")
         machine = load_machine(self.machine)
-        machine.require_hbm()
         function = entry_function(op)
         policy = policy_of(op)
         extents = _extents(op)
@@ -68,7 +68,8 @@ class TilePass(ModulePass):
         named = [
             Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
         ]
-        limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
+        held = 0 if machine.has_hbm else bytes_of_globals(op, machine)
+        limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused, held)
         choice = choose(machine, named, regions, limits)
         in_memory = taken(regions)
         for name, type_ in regions.types.items():

@@ -158,6 +158,8 @@ def _refuse(
 ) -> DoesNotFitError:
     """The error that names the op with the largest least tile and the size that would do."""
     spm, acc = needs(machine, [o.footprint for o in least], held)
+    if spm > machine.spm_bytes and not machine.has_hbm:
+        return DoesNotFitError(machine.does_not_fit(spm))
     if spm > machine.spm_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]

@@ -169,10 +169,12 @@ class LinearShape:
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
         columns = self.k * self.loaded + self.n * self.stored
-        moved = sum(count * nbytes for count, _, _, nbytes in cuts) + even * columns * FLOAT
+        # Without main memory the matrix unit reads weights where they lie.
+        loads = cuts if machine.has_hbm else []
+        moved = sum(count * nbytes for count, _, _, nbytes in loads) + even * columns * FLOAT
         busiest = max(
             cycles_to_ps(machine, max(matrix, vector)),
-            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in cuts),
+            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in loads),
             transfer_ps(machine, moved),
         )
         fill = cycles_to_ps(machine, machine.matrix_fill)
@@ -248,7 +250,7 @@ class AttentionShape:
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """S, softmax, PV and O of all blocks, as the pipeline overlaps them, or the loads."""
         slot = tile.heads * tile.depth * self.head * self.kv_bytes
-        moved = queue_ps(machine, slot, 2)
+        moved = queue_ps(machine, slot, 2) if machine.has_hbm else 0
         cycles = self._chain_cycles(machine, tile)
         steps = ceil_div(self.context, tile.depth)
         tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)

@@ -98,7 +98,7 @@ def test_round_trip(path: Path) -> None:
 
 def test_weights_are_mapped_at_their_addresses(path: Path) -> None:
     read = read_image(path)
-    assert (read.hbm_base, read.hbm_end) == (512, 1216)
+    assert (read.stored_first, read.stored_end) == (512, 1216)
     assert read.weights is not None
     assert len(read.weights) == 1216 - 512
     assert not read.weights.flags.writeable
@@ -298,7 +298,7 @@ def regions(*entries: tuple[str, int, int]) -> Image:
         (regions(("a", 0, 4)), [], "region a: 0 bytes came, it is declared with 4"),
         (regions(("a", 0, 4)), [("a", b"12345")], "region a: 5 bytes came"),
         (regions(("a", 0, 4)), [("b", b"1")], "bytes for 'b', which no entry declares"),
-        (regions(("a", 1, 4)), [], "weights lie in hbm at multiples of 64"),
+        (regions(("a", 1, 4)), [], "weights lie in hbm, or all in spm, at multiples of 64"),
         (regions(("a", 0, 65), ("b", 64, 4)), [], "regions a and b are -1 bytes apart"),
         (regions(("a", 0, 64), ("b", 1 << 21, 4)), [], "bytes apart in hbm"),
         (replace(an_image(), meta={"x": object()}), [], "hold what JSON cannot"),
