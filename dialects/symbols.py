@@ -36,7 +36,7 @@ from .tg import (
     TakeOp,
     WeightOp,
 )
-from .tile import BoxOp, GatherOp, StoreOp, element_of, nbytes, shape_of
+from .tile import BoxOp, GatherOp, PartOp, StoreOp, element_of, nbytes, shape_of
 from .tw.instruction import InstructionOp
 from .tw.scalar import PopOp, SyncOp
 from .tw.symbols import check_instruction, check_pop, check_sync
@@ -167,11 +167,11 @@ def _check_one_cache(op: ScoresOp | MixOp, symbols: Symbols) -> None:
         )
 
 
-def _check_box(op: BoxOp, symbols: Symbols) -> None:
+def _check_box(op: BoxOp | PartOp, symbols: Symbols) -> None:
     target = symbols.global_(op.global_name)
     if isinstance(op, StoreOp) and target.role.data in (*STORED_ROLES, "input"):
         raise VerifyException(f"@{op.global_name} is not written: its role is {target.role.data}")
-    element = element_of(op.slot)
+    element = element_of(op.result if isinstance(op, PartOp) else op.slot)
     if isinstance(target.type, PackedType):
         _check_run(op, target.type, element)
         return
@@ -191,7 +191,7 @@ def _check_box(op: BoxOp, symbols: Symbols) -> None:
             )
 
 
-def _check_run(op: BoxOp, packed: PackedType, element: Attribute) -> None:
+def _check_run(op: BoxOp | PartOp, packed: PackedType, element: Attribute) -> None:
     """A run of a packed global: indices, format, extents."""
     offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
     if not isinstance(element, TileType) or not _same_format(element, packed):
@@ -285,7 +285,7 @@ CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
     (RopeOp, _check_rope),
     ((AttentionOp, KvAppendOp), _check_cache),
     ((ScoresOp, MixOp), _check_one_cache),
-    (BoxOp, _check_box),
+    ((BoxOp, PartOp), _check_box),
     (GatherOp, _check_gather),
     (SlotOp, _check_slot),
     (TokenOp, _check_token),

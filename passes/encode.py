@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import IntAttr, IntegerAttr, ModuleOp
@@ -217,8 +217,8 @@ def _channel(op: ChannelOp) -> Channel:
     )
 
 
-def _regions(module: ModuleOp, memory: Literal["hbm", "spm"]) -> list[Region]:
-    """Globals, in `memory`, then private buffers. Raises PassError for one without an address."""
+def _regions(module: ModuleOp) -> list[Region]:
+    """Globals, then private buffers. Raises PassError for one without an address."""
     out: list[Region] = []
     for op in module.ops:
         if isinstance(op, GlobalOp):
@@ -228,7 +228,7 @@ def _regions(module: ModuleOp, memory: Literal["hbm", "spm"]) -> list[Region]:
             out.append(
                 Region(
                     op.global_name,
-                    memory,
+                    op.memory,
                     op.at.data,
                     global_bytes(op),
                     role,  # pyright: ignore[reportArgumentType]  # the op's verifier knows the same
@@ -236,9 +236,9 @@ def _regions(module: ModuleOp, memory: Literal["hbm", "spm"]) -> list[Region]:
             )
     for op in module.ops:
         if isinstance(op, RegionOp):
-            space = "spm" if op.space == SPM else "acc"
+            memory = "spm" if op.space == SPM else "acc"
             out.append(
-                Region(op.region_name, space, op.at.data, op.nbytes.data, "local", op.engine.data)
+                Region(op.region_name, memory, op.at.data, op.nbytes.data, "local", op.engine.data)
             )
     return out
 
@@ -263,7 +263,7 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
     Every engine of the machine has a stream; one without work only halts. Raises PassError.
     """
     channels = [_channel(op) for op in module.ops if isinstance(op, ChannelOp)]
-    regions = _regions(module, machine.region_memory)
+    regions = _regions(module)
     encoder = _Encoder(
         {channel.name: number for number, channel in enumerate(channels)},
         {region.name: number for number, region in enumerate(regions)},

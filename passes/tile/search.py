@@ -18,6 +18,8 @@ from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+RESIDENT = ("weights", "kv", "vector")
+"""Rings of what units read in place where there is no main memory."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
@@ -74,6 +76,8 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     for footprint in footprints:
         for total, part in ((spm, footprint.spm), (acc, footprint.acc)):
             for ring, nbytes in part.items():
+                if ring in RESIDENT and not machine.has_hbm:
+                    continue
                 total[ring] = max(total.get(ring, 0), aligned(machine, nbytes))
     local = max((aligned(machine, f.local) for f in footprints), default=0)
 
