@@ -153,7 +153,7 @@ class Machine:
             f"weights, cache and activations do not fit {self.name}, which has no main memory: "
             f"{nbytes} bytes are needed, its scratchpad has {self.spm_bytes}; it would take "
             f"{self.chips_for(nbytes)} of them, and a program is for one: use fewer bits, a "
-            "smaller batch or fewer positions"
+            "smaller batch or chunk, or fewer positions"
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -76,8 +76,6 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     for footprint in footprints:
         for total, part in ((spm, footprint.spm), (acc, footprint.acc)):
             for ring, nbytes in part.items():
-                if ring in RESIDENT and not machine.has_hbm:
-                    continue
                 total[ring] = max(total.get(ring, 0), aligned(machine, nbytes))
     local = max((aligned(machine, f.local) for f in footprints), default=0)
 
@@ -98,13 +96,22 @@ def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int) -> _O
     return _Option(tile, footprint, picoseconds, rank, slots)
 
 
+def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
+    """What a kernel needs, without the rings that a machine without main memory does not have."""
+    found = kernel.footprint(tile)
+    if machine.has_hbm:
+        return found
+    rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
+    return Footprint(rings, found.acc, found.local)
+
+
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     timed = [(tile, kernel.picoseconds(machine, tile)) for tile in kernel.tiles()]
     fastest = min(time for _, time in timed)
     grain = max(fastest // GRAINS, 1)
     every = [
-        _option(tile, kernel.footprint(tile), time, time - (time - fastest) % grain)
+        _option(tile, _footprint(machine, kernel, tile), time, time - (time - fastest) % grain)
         for tile, time in timed
     ]
     return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))

@@ -172,8 +172,11 @@ class LinearShape:
         # Without main memory the matrix unit reads weights where they lie.
         loads = cuts if machine.has_hbm else []
         moved = sum(count * nbytes for count, _, _, nbytes in loads) + even * columns * FLOAT
+        units = max(matrix, vector)
+        if not machine.has_hbm:  # The first product, or the last epilogue, hides behind no load.
+            units += min(matrix, vector) // panels
         busiest = max(
-            cycles_to_ps(machine, max(matrix, vector)),
+            cycles_to_ps(machine, units),
             sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in loads),
             transfer_ps(machine, moved),
         )
@@ -256,9 +259,8 @@ class AttentionShape:
         tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)
         busiest = max(cycles_to_ps(machine, cycles), steps * moved)
         around = cycles_to_ps(machine, 6 * vector_cycles(machine, 1, 1))
-        return (
-            self.repeats * tasks * (busiest + (around if self.on_chip else machine.hbm_latency_ps))
-        )
+        beside = self.on_chip or not machine.has_hbm
+        return self.repeats * tasks * (busiest + (around if beside else machine.hbm_latency_ps))
 
     def _chain_cycles(self, machine: Machine, tile: Tile) -> int:
         """Cycles of all blocks, one stage after another or as a pipeline of two or three stages.
