@@ -30,13 +30,19 @@ Progress = Callable[[int, int], None]
 
 
 def open_emulators(image: Image, engine: str, order: str, checks: bool) -> dict[str, Emulator]:
-    """An emulator for each entry, all on the same memories."""
+    """An emulator for each entry, all on the same memories.
+
+    A machine without main memory has its scratchpad filled here, by the image's load entry.
+    """
     machine = Machine.from_dict(image.machine)
     memories = Memories.from_image(image)
-    return {
+    emulators = {
         name: Emulator(program, machine, memories, engine, order, checks, image.opcodes)
         for name, program in image.entries.items()
     }
+    if LOAD_ENTRY in emulators:
+        emulators[LOAD_ENTRY].run()
+    return emulators
 
 
 class Session:
@@ -212,14 +218,8 @@ class Session:
 
     @cached_property
     def _emulators(self) -> dict[str, Emulator]:
-        """Made by the first launch: what is refused before it need not wait for a compiler.
-
-        A machine without main memory has its scratchpad filled here, once.
-        """
-        emulators = open_emulators(self.image, self.engine, self._order, self._checks)
-        if LOAD_ENTRY in emulators:
-            emulators[LOAD_ENTRY].run()
-        return emulators
+        """Made by the first launch: what is refused before it need not wait for a compiler."""
+        return open_emulators(self.image, self.engine, self._order, self._checks)
 
     @property
     def _largest(self) -> StepShape:
