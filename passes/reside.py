@@ -42,8 +42,8 @@ from ..dialects.tile import (
     element_of,
     globals_read,
     globals_written,
-    is_contiguous,
     reshape,
+    reshaped_strides,
     root,
     shape_of,
     strides_of,
@@ -194,9 +194,13 @@ def _can_be_seen(value: SSAValue, type_: MemRefType[Attribute], gone: Operation)
     for use in value.uses:
         match use.operation:
             case ReshapeOp() as op:
-                if _serves(op, gone):
-                    continue
-                if not is_contiguous(type_):
+                shape = memref_of(op.result).get_shape()
+                strides = reshaped_strides(type_, shape)
+                if strides is None:
+                    return False
+                kept = StridedLayoutAttr(strides, None)
+                seen = MemRefType(type_.element_type, shape, kept, SPM)
+                if not _serves(op, gone) and not _can_be_seen(op.result, seen, gone):
                     return False
             case memref.SubviewOp() as op:
                 sizes = [int(n) for n in op.static_sizes.get_values()]

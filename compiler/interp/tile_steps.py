@@ -6,7 +6,7 @@ they belong to other engines.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr
@@ -257,8 +257,16 @@ def _part(op: PartOp) -> Action:
 
 
 def _reshape(op: ReshapeOp) -> Action:
-    source, result, shape = op.source, op.result, tuple(op.result.type.get_shape())
-    return lambda values: values.set(result, values.place(source).reshape(shape))
+    source, result, type_ = op.source, op.result, memref_of(op.result)
+    shape, strides = tuple(type_.get_shape()), strides_of(type_)
+
+    def run(values: Values) -> None:
+        place = values.place(source)
+        width = place.dtype.itemsize
+        seen = replace(place, shape=shape, strides=tuple(stride * width for stride in strides))
+        values.set(result, seen)
+
+    return run
 
 
 def _ring(machine: TileMachine, op: Operation, name: str) -> Ring:

@@ -22,7 +22,7 @@ from .memory import BoxOp, BufferOp, LoadOp, StoreOp
 from .part import PartOp, box_shape, boxes_of, globals_read, globals_written, parts_of
 from .shuffle import QuantiseOp, SelectOp, TopkOp, TransposeOp
 from .vector import FUNCTIONS, OPERATORS, REDUCTIONS, Band, VecOp
-from .views import ReshapeOp, check_part, offset_of, reshape, root, subview
+from .views import ReshapeOp, check_part, offset_of, reshape, reshaped_strides, root, subview
 
 Tile = Dialect(
     "tile",
@@ -77,6 +77,7 @@ __all__ = [
     "offset_of",
     "parts_of",
     "reshape",
+    "reshaped_strides",
     "root",
     "shape_of",
     "strides_of",
