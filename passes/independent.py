@@ -43,9 +43,9 @@ class Iterations:
     def are_independent(self, loop: scf.ForOp, accesses: Sequence[TileOp], name: str) -> bool:
         """Whether no trip of the loop touches bytes of the global that another one does.
 
-        `accesses` are all reads and writes of global `name` inside the loop. It is enough that on one
-        axis all boxes start at the counter times a step, plus the same for all, and are no longer
-        than that step. False where that cannot be seen.
+        `accesses` are all reads and writes of global `name` inside the loop. It is enough that on
+        one axis all boxes start at the counter times a step, plus the same for all, and are no
+        longer than that step. False where that cannot be seen.
         """
         found = [boxes_of(op, name) for op in accesses]
         boxes = [box for of_op in found for box in of_op]

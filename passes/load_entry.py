@@ -40,7 +40,9 @@ def load_program(regions: Iterable[Region], layers: Mapping[str, int], machine: 
     first = min((r.base for r in stored), default=0)
     end = max((r.base + r.nbytes for r in stored), default=0)
     taken = {region.name for region in stored}
-    name = next(n for n in (WINDOW, *(f"{WINDOW}_{i}" for i in range(len(taken)))) if n not in taken)
+    name = next(
+        n for n in (WINDOW, *(f"{WINDOW}_{i}" for i in range(len(taken)))) if n not in taken
+    )
     window = Region(name, "host", first, end - first, "input")
     views: dict[View, int] = {}
     stream: list[Ins] = []
@@ -63,7 +65,9 @@ def load_program(regions: Iterable[Region], layers: Mapping[str, int], machine: 
     halt = [Ins("halt")]
     loads = machine.engines()[0]
     return Program(
-        engines={e: encode_all([*stream, *halt] if e == loads else halt) for e in machine.engines()},
+        engines={
+            e: encode_all([*stream, *halt] if e == loads else halt) for e in machine.engines()
+        },
         views=tuple(views),
         regions=(*stored, window),
         locations={loads: [*places, ""]},

@@ -5,9 +5,9 @@
 
 A buffer that one load fills becomes the part of the global that was loaded, if nothing writes the
 global before the buffer's last use. A buffer that the vector unit fills and one store empties
-becomes the part that was stored, if nothing else touches the global in between. What is not so, rows
-that a gather picks and rows that are cut into heads, is still moved, from the scratchpad to the
-scratchpad. On a machine with main memory nothing changes.
+becomes the part that was stored, if nothing else touches the global in between. What is not so is
+still moved, from the scratchpad to the scratchpad: rows that a gather picks, a prompt's queries,
+keys and values on their way to the cache. With main memory nothing changes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from ..dialects.tile import (
     subview,
 )
 from .memory import entry_function
+from .turns import Turns
 from .touches import statement_of
 
 UNITS = ("mxu", "vpu")
@@ -79,11 +80,19 @@ def _buffers(function: Block) -> list[_Buffer]:
         if isinstance(op, BufferOp) and space_name(op.result.type) == "spm":
             found[op] = _Buffer(op)
         elif isinstance(op, TileOp):
-            for values, role in ((op.reads(), "readers"), (op.writes(), "writers")):
-                for buffer in {root(value).owner for value in values}:
-                    if buffer in found:
-                        getattr(found[buffer], role).append(op)
+            for buffer in _owners(op.reads()):
+                if buffer in found:
+                    found[buffer].readers.append(op)
+            for buffer in _owners(op.writes()):
+                if buffer in found:
+                    found[buffer].writers.append(op)
     return list(found.values())
+
+
+def _owners(values: Sequence[SSAValue]) -> set[Operation]:
+    """The ops that make what values are parts of."""
+    owners = (root(value).owner for value in values)
+    return {owner for owner in owners if isinstance(owner, Operation)}
 
 
 def _box_of_load(buffer: _Buffer) -> BoxOp | None:
@@ -322,8 +331,11 @@ class ResidePass(ModulePass):
             else:
                 one.space = SPM
         function = entry_function(op).body.block
+        turns = Turns(function)
+        ordered = {g.global_name: g.role.data == "state" or turns.hold(g.global_name)
+                   for g in declared.values()}  # fmt: skip
         for find in (_box_of_load, _box_of_store):
             for buffer in _buffers(function):
                 box = find(buffer)
-                if box is not None:
+                if box is not None and ordered[box.global_name]:
                     _put_in_place(buffer, box, declared[box.global_name])

@@ -94,8 +94,8 @@ class Image:
             gap = after.base - before.base - before.nbytes
             if not 0 <= gap <= MAX_GAP:
                 raise ImageError(
-                    f"regions {before.name} and {after.name} are {gap} bytes apart in {before.memory}: "
-                    f"weights follow each other, 0 to {MAX_GAP} bytes apart"
+                    f"regions {before.name} and {after.name} are {gap} bytes apart in "
+                    f"{before.memory}: weights follow each other, 0 to {MAX_GAP} bytes apart"
                 )
         return {region.name: region for region in ordered}
 
