@@ -36,7 +36,17 @@ from .tg import (
     TakeOp,
     WeightOp,
 )
-from .tile import BoxOp, GatherOp, PartOp, StoreOp, element_of, nbytes, shape_of
+from .tile import (
+    BoxOp,
+    GatherOp,
+    PartOp,
+    StoreOp,
+    align_box,
+    element_of,
+    nbytes,
+    shape_of,
+    strides_of,
+)
 from .tw.instruction import InstructionOp
 from .tw.scalar import PopOp, SyncOp
 from .tw.symbols import check_instruction, check_pop, check_sync
@@ -191,6 +201,24 @@ def _check_box(op: BoxOp | PartOp, symbols: Symbols) -> None:
             )
 
 
+def _check_part(op: PartOp, symbols: Symbols) -> None:
+    """A part is a box of a global in the scratchpad, and steps through it as the global does."""
+    target = symbols.global_(op.global_name)
+    if target.memory != "spm":
+        raise VerifyException(f"@{op.global_name} lies in main memory, where no unit works")
+    _check_box(op, symbols)
+    if isinstance(target.type, PackedType):
+        return
+    shape, strides = shape_of(op.result), strides_of(memref_of(op.result))
+    axes = align_box(static_values(op.static_sizes), shape)
+    assert axes is not None, "the op's verifier fits box to type"
+    for axis, wanted in zip(axes, strides_of(memref_of(target.type)), strict=True):
+        if axis is not None and shape[axis] != 1 and strides[axis] != wanted:
+            raise VerifyException(
+                f"axis {axis} steps by {strides[axis]}, @{op.global_name} by {wanted} there"
+            )
+
+
 def _check_run(op: BoxOp | PartOp, packed: PackedType, element: Attribute) -> None:
     """A run of a packed global: indices, format, extents."""
     offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
@@ -285,7 +313,8 @@ CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
     (RopeOp, _check_rope),
     ((AttentionOp, KvAppendOp), _check_cache),
     ((ScoresOp, MixOp), _check_one_cache),
-    ((BoxOp, PartOp), _check_box),
+    (BoxOp, _check_box),
+    (PartOp, _check_part),
     (GatherOp, _check_gather),
     (SlotOp, _check_slot),
     (TokenOp, _check_token),
