@@ -112,6 +112,36 @@ def test_weights_are_mapped_at_their_addresses(path: Path) -> None:
         read.region_bytes("cache")
 
 
+def test_weights_of_a_machine_without_main_memory(path: Path, tmp_path: Path) -> None:
+    """The same file, tensors named after the scratchpad; all weights lie in one memory."""
+    near = tuple(
+        replace(region, memory="spm") if region.memory == "hbm" else region
+        for region in a_program("ld").regions
+    )
+    window = Region("host", "host", 512, 704, "input")
+    image = replace(
+        an_image(),
+        entries={
+            "load": replace(a_program("ld"), regions=(*near[:3], window)),
+            "decode": replace(a_program("ld"), regions=near),
+        },
+    )
+    write_image(tmp_path / "near.tw", image, in_pieces())
+    read = read_image(tmp_path / "near.tw")
+    assert set(read.packed_regions()) == set(contents())
+    far = read_image(path).weights
+    assert read.weights is not None
+    assert far is not None
+    assert np.array_equal(read.weights, far)
+    with import_module("safetensors").safe_open(tmp_path / "near.tw", framework="numpy") as file:
+        assert {"spm/w0", "spm/w1", "spm/rope"} <= set(file.keys())
+    mixed = replace(image, entries={"decode": replace(a_program("ld"), regions=(
+        near[0], *a_program("ld").regions[1:]
+    ))})  # fmt: skip
+    with pytest.raises(ImageError, match="weights lie in hbm, or all in spm"):
+        write_image(tmp_path / "mixed.tw", mixed, ())
+
+
 def test_the_safetensors_library_reads_it(path: Path) -> None:
     with import_module("safetensors").safe_open(path, framework="numpy") as file:
         names = set(file.keys())
