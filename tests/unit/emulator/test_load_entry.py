@@ -41,7 +41,8 @@ def opened(engine: str) -> tuple[Memories, Emulator, Emulator]:
     """Memories, and the two entries on them."""
     load, step = load_program(REGIONS, LAYERS, MACHINE), a_step()
     memories = Memories(MACHINE, [load, step], STORED, FIRST)
-    return memories, *(Emulator(program, MACHINE, memories, engine) for program in (load, step))
+    filling, working = (Emulator(one, MACHINE, memories, engine) for one in (load, step))
+    return memories, filling, working
 
 
 @BOTH
