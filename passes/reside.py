@@ -50,8 +50,8 @@ from ..dialects.tile import (
     subview,
 )
 from .memory import entry_function
-from .turns import Turns
 from .touches import statement_of
+from .turns import Turns
 
 UNITS = ("mxu", "vpu")
 """Kinds of engines that work on a global where it lies; queues only move."""

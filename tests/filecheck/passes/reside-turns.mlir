@@ -72,3 +72,46 @@ builtin.module @update {
     func.return
   }
 }
+// -----
+// A product over several trips is seen behind the loop: an update in the loop may come too early.
+// CHECK-LABEL: @trips
+builtin.module @trips {
+  tg.global weight @w : !lowbit.packed<64x32, bf16, kn 32> from "w"
+  tg.global scratch @x : memref<4x32xf32, #tw.hbm>
+  tg.global scratch @z : memref<4x32xf32, #tw.hbm>
+  tg.global output @y : memref<4x32xf32, #tw.hbm>
+  func.func @trips() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %c32 = arith.constant 32 : index
+    %s = tile.buffer ring "sums" : memref<4x32xf32, #tw.acc>
+    scf.for %k = %c0 to %c2 step %c1 {
+      // CHECK: tile.store %c to @x[0, 0] [4, 32]
+      %c = tile.buffer ring "out" : memref<4x32xf32, #tw.spm>
+      tile.vec id(1.0) to %c
+      tile.store %c to @x[0, 0] [4, 32]
+      // CHECK: tile.load @x[0, 0] [4, 32] to %a
+      %a = tile.buffer ring "operand" : memref<4x32xf32, #tw.spm>
+      tile.load @x[0, 0] [4, 32] to %a
+      %first = arith.muli %k, %c32 : index
+      // CHECK: tile.part @w[0, %first] [32]
+      %w = tile.buffer ring "weights" : memref<!lowbit.tile<32x32, bf16, kn>, #tw.spm>
+      tile.load @w[0, %first] [32] to %w
+      tile.matmul %a, %w into %s
+    }
+    %d = tile.buffer ring "out" : memref<4x32xf32, #tw.spm>
+    tile.vec id(%s) to %d
+    tile.store %d to @y[0, 0] [4, 32]
+    // What is updated where it is read by the one op that writes it takes turns.
+    // CHECK: %e = tile.part @z[0, 0] [4, 32]
+    // CHECK: %f = tile.part @z[0, 0] [4, 32]
+    // CHECK: tile.vec id(%e) add %d to %f
+    %e = tile.buffer ring "residual" : memref<4x32xf32, #tw.spm>
+    tile.load @z[0, 0] [4, 32] to %e
+    %f = tile.buffer ring "out" : memref<4x32xf32, #tw.spm>
+    tile.vec id(%e) add %d to %f
+    tile.store %f to @z[0, 0] [4, 32]
+    func.return
+  }
+}
