@@ -114,7 +114,13 @@ def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
         _option(tile, _footprint(machine, kernel, tile), time, time - (time - fastest) % grain)
         for tile, time in timed
     ]
-    return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))
+
+    def order(option: _Option) -> tuple[int, int, int]:
+        # A deep tile of weights that are read in place takes no room, and fewer instructions.
+        deep = 0 if machine.has_hbm else -option.tile.depth
+        return option.rank, sum(option.footprint.spm.values()), deep
+
+    return sorted(every, key=order)
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
