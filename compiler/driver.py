@@ -16,12 +16,13 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
 from ..backend.bounds import ModelRecord, Sizes
 from ..backend.errors import TilewrightError
-from ..backend.image import Image, write_image
+from ..backend.image import LOAD_ENTRY, Image, write_image
 from ..backend.isa import Program
 from ..backend.machine import Machine, load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
+from ..passes.load_entry import load_program
 from ..passes.tile.search import DoesNotFitError
 from .bound import formats_of
 from .frontend.builder import EntryShape
@@ -254,7 +255,6 @@ def compile_programs(
     tell = progress or silent
     watch = watchers or _verify
     description = load_machine(machine)
-    description.require_hbm()
     shapes = entry_shapes(model, batch, chunk, max_context)
 
     def compiled_in(order: Sequence[EntryShape]) -> dict[str, CompiledEntry]:
@@ -334,11 +334,16 @@ def _image(
         "batch": shapes[0].batch,
         "chunk": max(shape.chunk for shape in shapes),
     }
+    entries = {name: one.program for name, one in compiled.items()}
     needed = max(
-        (r.base + r.nbytes for one in compiled.values() for r in one.program.regions
+        (r.base + r.nbytes for program in entries.values() for r in program.regions
          if r.memory == "hbm"),
         default=0,
     )  # fmt: skip
+    if not machine.has_hbm:
+        layers = {g.global_name: layers_of(g) for g in stored_globals(first.declared)}
+        loaded = load_program(first.program.regions, layers, machine)
+        entries = {LOAD_ENTRY: loaded, **entries}
     if needed > machine.hbm_bytes:
         raise TilewrightError(
             f"the model needs {needed} bytes of hbm and machine {machine.name} has "
@@ -348,7 +353,7 @@ def _image(
     return Image(
         machine=machine.to_dict(),
         policy=policy,
-        entries={name: one.program for name, one in compiled.items()},
+        entries=entries,
         kv_block=max(blocks, default=0),
         meta=meta,
         model=_record(model, policy, weights),

@@ -38,6 +38,7 @@ PASSES: dict[str, Factory] = {
     "choose-formats": late("choose_formats", "ChooseFormatsPass"),
     "choose-panels": late("choose_panels", "ChoosePanelsPass"),
     "tile": late("tile", "TilePass"),
+    "reside": late("reside", "ResidePass"),
     "assign-engines": late("assign_engines", "AssignEnginesPass"),
     "channels": late("channels", "ChannelsPass"),
     "skew": late("skew", "SkewPass"),

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import LocationAttr
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
 from ...backend.timing import phases, significand, transfer_bytes
+from ...dialects.shaped import nbytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
@@ -20,7 +21,7 @@ from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions, readers
-from .residency import Home, Residency, Rooms, find_homes
+from .residency import Home, Residency, Rooms, find_homes, taken
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
@@ -50,6 +51,8 @@ class Limits:
     """All tensors between kernels go through main memory."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
+    held_bytes: int = 0
+    """Bytes of the scratchpad that weights, cache, inputs and outputs take."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         written = [named for named in joined if named is not None]
         shapes = [_Shapes(machine, rooms, limits).of(named) for named in written]
         try:
-            plan = search(machine, shapes, _held(machine, rooms))
+            plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms))
         except DoesNotFitError as error:
             if refused is None or error.wanted < refused.wanted:
                 refused = error
@@ -184,9 +187,15 @@ def _rooms(
 
 
 def _held(machine: Machine, rooms: Rooms) -> int:
-    """Bytes of the buffers that the vector unit keeps, each aligned."""
+    """Bytes of the buffers that the vector unit keeps, each aligned, and of the regions of tensors
+    where the scratchpad holds them, too."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
-    return sum(aligned(machine, rooms.rows * n) for n in kept)
+    held = sum(aligned(machine, rooms.rows * n) for n in kept)
+    if machine.has_hbm:
+        return held
+    picked = taken(rooms.regions)
+    types = [t for n, t in rooms.regions.types.items() if n in picked or not rooms.on_chip(n)]
+    return held + sum(aligned(machine, nbytes(t)) for t in types)
 
 
 @dataclass(frozen=True)

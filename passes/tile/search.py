@@ -20,6 +20,8 @@ LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
 STARVED_PERCENT = 100
 """A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
+RESIDENT = ("weights", "kv", "vector")
+"""Rings of what units read in place where there is no main memory."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
@@ -109,16 +111,31 @@ def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later
     return _Option(tile, footprint, picoseconds, rank, later, slots)
 
 
+def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
+    """What a kernel needs, without the rings that a machine without main memory does not have."""
+    found = kernel.footprint(tile)
+    if machine.has_hbm:
+        return found
+    rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
+    return Footprint(rings, found.acc, found.local)
+
+
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     tiles = list(kernel.tiles())
     times = [kernel.picoseconds(machine, tile) for tile in tiles]
     ranks = zip(_coarse(times), _coarse(_later(machine, kernel, tiles)), strict=True)
     every = [
-        _option(tile, kernel.footprint(tile), time, *rank)
+        _option(tile, _footprint(machine, kernel, tile), time, *rank)
         for tile, time, rank in zip(tiles, times, ranks, strict=True)
     ]
-    return sorted(every, key=lambda o: (o.rank, o.later, sum(o.footprint.spm.values())))
+
+    def order(option: _Option) -> tuple[int, int, int, int]:
+        # A deep tile of weights that are read in place takes no room, and fewer instructions.
+        deep = 0 if machine.has_hbm else -option.tile.depth
+        return option.rank, option.later, sum(option.footprint.spm.values()), deep
+
+    return sorted(every, key=order)
 
 
 def _coarse(times: Sequence[int]) -> list[int]:
@@ -140,14 +157,15 @@ def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]
     for depth in {tile.depth for tile in tiles}:
         shape = kernel.later(depth)
         whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
-        fitting = (tile for tile in whole if _leaves_room(machine, shape.footprint(tile)))
+        fitting = (t for t in whole if _leaves_room(machine, _footprint(machine, shape, t)))
         times = [shape.picoseconds(machine, tile) for tile in fitting]
         if times:
             found[depth] = min(times)
     fastest = min(found.values(), default=0)
+    room = (_leaves_room(machine, _footprint(machine, kernel, tile)) for tile in tiles)
     return [
-        found.get(tile.depth, fastest) if _leaves_room(machine, kernel.footprint(tile)) else NEVER
-        for tile in tiles
+        found.get(tile.depth, fastest) if enough else NEVER
+        for tile, enough in zip(tiles, room, strict=True)
     ]
 
 
@@ -250,6 +268,8 @@ def _refuse(
 
     least = min(_candidates(options), key=key)
     spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes and not machine.has_hbm:
+        return DoesNotFitError(machine.does_not_fit(spm), spm)
     if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]

@@ -175,10 +175,15 @@ class LinearShape:
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
         columns = self.k * self.loaded + self.n * self.stored
-        moved = sum(count * nbytes for count, _, _, nbytes in cuts) + even * columns * FLOAT
+        # Without main memory the matrix unit reads weights where they lie.
+        loads = cuts if machine.has_hbm else []
+        moved = sum(count * nbytes for count, _, _, nbytes in loads) + even * columns * FLOAT
+        units = max(matrix, vector)
+        if not machine.has_hbm:  # The first product, or the last epilogue, hides behind no load.
+            units += min(matrix, vector) // panels
         busiest = max(
-            cycles_to_ps(machine, max(matrix, vector)),
-            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in cuts),
+            cycles_to_ps(machine, units),
+            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in loads),
             transfer_ps(machine, moved),
         )
         fill = cycles_to_ps(machine, machine.matrix_fill)
@@ -277,7 +282,7 @@ class AttentionShape:
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """S, softmax, PV and O of all blocks, as the pipeline overlaps them, or the loads."""
         slot = tile.heads * tile.depth * self.head * self.kv_bytes
-        moved = queue_ps(machine, slot, 2)
+        moved = queue_ps(machine, slot, 2) if machine.has_hbm else 0
         steps = ceil_div(self.context, tile.depth)
         chains, tasks = self._chains(tile)
         if not tile.skew:
@@ -285,7 +290,8 @@ class AttentionShape:
         cycles = self._chain_cycles(machine, tile, tasks)
         busiest = max(cycles_to_ps(machine, cycles), tasks * steps * moved)
         around = cycles_to_ps(machine, 6 * vector_cycles(machine, 1, 1))
-        latency = around if self.on_chip else machine.hbm_latency_ps
+        beside = self.on_chip or not machine.has_hbm
+        latency = around if beside else machine.hbm_latency_ps
         return self.repeats * chains * (busiest + latency)
 
     def _chain_cycles(self, machine: Machine, tile: Tile, tasks: int) -> int:
