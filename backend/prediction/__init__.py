@@ -10,6 +10,7 @@ from .plan import (
     Plan,
     PlanError,
     RowsKernel,
+    Turn,
     kernel_of,
     kernel_values,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "PlanError",
     "RowsKernel",
     "Stages",
+    "Turn",
     "kernel_of",
     "kernel_values",
     "predict_launch",

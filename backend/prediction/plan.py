@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, cast
 
 from ..errors import TilewrightError
+from ..timing import ceil_div
 
 MOST = 1 << 32
 """Numbers of a plan are smaller."""
 MOST_RUNS = 1 << 16
 """Runs of kernels in a launch."""
 POSITIVE = {"repeats", "k", "n", "panel", "block", "rows", "depth", "out_columns"} | {
-    "heads", "kv_heads", "head", "block_heads", "phases",
+    "heads", "kv_heads", "head", "block_heads", "phases", "queries", "panels",
 }  # fmt: skip
 """Numbers that are not 0."""
 HOMED = {"source", "query", "result"}
@@ -27,6 +28,19 @@ the vector unit hands to the matrix unit."""
 
 class PlanError(TilewrightError):
     """A plan that the compiler did not write."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Panels of a matmul whose heads the vector unit turns and stores, panel by panel."""
+
+    panels: int
+    passes: tuple[tuple[int, int], ...]
+    """Of the vector unit for a panel: lines of a row, columns of a line."""
+    stored: int
+    """Bytes a row of a panel into main memory."""
+    stores: int
+    """Moves for them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,10 @@ class LinearKernel:
     """Of the vector unit over those, for each panel."""
     residuals: int
     """Tensors of the result's shape that the epilogue reads out of main memory."""
+    turned: tuple[Turn, ...]
+    """Panels in order, where a head-wise kernel is done behind each of them; else none."""
+    angle_bytes: int
+    """Bytes a row of the angles for that, in two moves."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,8 @@ class AttentionKernel:
     kv_bytes: int
     result_bytes: int
     phases: int
+    queries: int
+    """The most of a sequence that was compiled for; with one, tasks of sequences overlap."""
     full: bool
     """Rows see all positions of their sequence, not only those up to their own."""
     rows: int
@@ -200,6 +220,9 @@ def kernel_of(values: object) -> Kernel:
     if isinstance(kernel, LinearKernel):
         if kernel.n % kernel.panel and not (kernel.last_columns and kernel.last_depth):
             raise PlanError(f"plan: the last panel of {kernel.op} has no weight tiles")
+        panels = sum(turn.panels for turn in kernel.turned)
+        if panels not in (0, ceil_div(kernel.n, kernel.panel)):
+            raise PlanError(f"plan: {panels} panels of {kernel.op} are turned, wanted all or none")
     if isinstance(kernel, AttentionKernel) and kernel.kv_heads < kernel.block_heads:
         raise PlanError(f"plan: a KV block of {kernel.op} has more heads than there are")
     return kernel
@@ -220,11 +243,12 @@ def _read(kind: type[Any], values: Mapping[str, Any]) -> object:
                 if not isinstance(values[key], plain):
                     raise _error(key, values[key], "true or false" if plain is bool else "a string")
                 found[key] = values[key]
-            case "tuple[Part, ...]":
+            case "tuple[Part, ...]" | "tuple[Turn, ...]":
                 parts = _list(values, key)
                 if not all(isinstance(part, dict) for part in parts):
                     raise _error(key, parts, "objects")
-                found[key] = tuple(_read(Part, part) for part in parts)
+                of = Part if key == "parts" else Turn
+                found[key] = tuple(_read(of, part) for part in parts)
             case _:
                 found[key] = tuple(_pair(item) for item in _list(values, key))
     for key in HOMED & set(found):

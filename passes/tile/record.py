@@ -29,6 +29,7 @@ from ...backend.prediction import (
     Part,
     Plan,
     RowsKernel,
+    Turn,
     kernel_of,
     kernel_values,
 )
@@ -38,6 +39,8 @@ from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
 from .heads import Heads
+from .heads import Part as HeadsPart
+from .heads_in_panels import Run
 from .linear import Linear
 from .plan import Choice, Named
 from .plan_steps import element_bytes
@@ -52,16 +55,19 @@ PLAN = "tw.plan"
 def record_plan(module: ModuleOp, kernels: Sequence[Named], choice: Choice, policy: Policy) -> None:
     """Note what was chosen on the module; nothing where a kernel has no closed form."""
     found: list[Kernel] = []
-    for named, tile in zip(kernels, choice.tiles, strict=True):
-        match named.kernel:
+    for named, pair in zip(kernels, choice.kernels, strict=True):
+        if pair is None:
+            continue
+        kernel, tile = pair
+        match kernel:
             case Linear():
-                found.append(_linear(named, named.kernel, tile, choice.rooms, policy))
+                found.append(_linear(named, kernel, tile, choice.rooms, policy))
             case Attention():
-                found.append(_attention(named, named.kernel, tile, choice.rooms, policy))
+                found.append(_attention(named, kernel, tile, choice.rooms, policy))
             case Heads():
-                found.append(_heads(named, named.kernel, tile, choice.rooms))
+                found.append(_heads(named, kernel, tile, choice.rooms))
             case Embedding():
-                found.append(_embedding(named, named.kernel, tile, choice.rooms))
+                found.append(_embedding(named, kernel, tile, choice.rooms))
             case _:
                 return
     module.attributes[PLAN] = _attribute([kernel_values(kernel) for kernel in found])
@@ -125,7 +131,7 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
     written = [step for step in kernel.steps if step.kind != "half"]
     passes = [ACTIVATIONS[s.fn][1] if s.kind == "unary" else 1 for s in written]
     tensors = [step.name for step in kernel.steps if step.kind == "tensor"]
-    home = rooms.home(kernel.source)
+    home, turned = rooms.home(kernel.source), kernel.turned
     gathered = kernel.index is not None
     spilled = gathered and home is not Home.MEMORY
     last = packing.panel_stride_columns(packing.panels - 1) if packing.n % packing.panel else 0
@@ -154,9 +160,34 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
         result=rooms.home(kernel.output).value,
         result_bytes=element_bytes(kernel.result),
         out_columns=packing.panel // 2 if kernel.halved else packing.panel,
-        passes=max(sum(passes), 1),
+        passes=sum(passes) if turned is not None else max(sum(passes), 1),
         residuals=sum(not rooms.on_chip(name) for name in tensors),
+        turned=() if turned is None else tuple(_turn(run) for run in turned.runs),
+        angle_bytes=0 if turned is None else turned.dim * FLOAT,
     )
+
+
+def _turn(run: Run) -> Turn:
+    passes = [one for piece in run.pieces for one in _passes(piece.part, piece.heads)]
+    stored = sum(p.heads * p.part.head * element_bytes(p.part.element) for p in run.pieces)
+    stores = sum(
+        (p.part.output is not None) + (p.heads if p.part.cache is not None else 0)
+        for p in run.pieces
+    )
+    return Turn(run.panels, tuple(passes), stored, stores)
+
+
+def _passes(part: HeadsPart, lines: int) -> list[tuple[int, int]]:
+    """What the vector unit does to so many heads of a part: a norm, then rope or a copy."""
+    passes: list[tuple[int, int]] = []
+    if part.norm is not None:
+        passes += [(lines, part.head), (lines, 1), (lines, part.head)]
+    if part.rope is None:
+        return [*passes, (lines, part.head)]
+    passes += 4 * [(lines, part.rope.dim // 2)]
+    if part.rope.dim < part.head:
+        passes.append((lines, part.head - part.rope.dim))
+    return passes
 
 
 def _attention(
@@ -172,6 +203,7 @@ def _attention(
         kv_bytes=element_bytes(kernel.cache),
         result_bytes=element_bytes(kernel.result),
         phases=phases(policy.significand, policy.significand),
+        queries=kernel.queries,
         full=kernel.full,
         rows=tile.rows,
         depth=tile.depth,
@@ -189,16 +221,7 @@ def _heads(named: Named, kernel: Heads, tile: Tile, rooms: Rooms) -> RowsKernel:
     if kernel.rope is not None and not inside:
         parts.append(Part(kernel.rope.dim * FLOAT, 2, (), 0, 0))
     for part in kernel.parts:
-        lines, head = part.heads, part.head
-        passes: list[tuple[int, int]] = []
-        if part.norm is not None:
-            passes += [(lines, head), (lines, 1), (lines, head)]
-        if part.rope is None:
-            passes.append((lines, head))
-        else:
-            passes += 4 * [(lines, part.rope.dim // 2)]
-            if part.rope.dim < head:
-                passes.append((lines, head - part.rope.dim))
+        passes = _passes(part, part.heads)
         loads = int(not rooms.on_chip(part.source))
         stores = 0 if inside else part.heads if part.cache is not None else 1
         stored = part.columns * element_bytes(part.element) if stores else 0

@@ -8,22 +8,36 @@ not depend on the machine's memories, so that a larger one is never predicted to
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div
-from .shapes import Footprint, Kernel
+from ...backend.timing import ceil_div, transfer_bytes
+from .shapes import AttentionShape, Footprint, Kernel
 from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+STARVED_PERCENT = 100
+"""A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
+RESIDENT = ("weights", "kv", "vector")
+"""Rings of what units read in place where there is no main memory."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
+NEVER = 1 << 62
+"""Picoseconds of what is not to be chosen."""
+ROOM = 2
+"""A KV block is chosen for other entries' sake only where attention takes no more than this part of
+each memory: else other kernels need smaller tiles, or rings run less far ahead."""
+
 
 class DoesNotFitError(TilewrightError):
-    """No tile of a kernel fits the machine."""
+    """No plan fits the machine; `wanted` are the bytes of the memory that is too small."""
+
+    def __init__(self, text: str, wanted: int) -> None:
+        super().__init__(text)
+        self.wanted = wanted
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,8 @@ class Plan:
     picoseconds: int
     rank: int
     """The time without what is too little to matter."""
+    later: int
+    """The same of entries that take over the KV block."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,8 @@ class _Option:
     footprint: Footprint
     picoseconds: int
     rank: int
-    """The time without what is too little to matter: of equals the one with smaller slots wins."""
+    later: int
+    """Both as a plan's. Of options equal in both the one with smaller slots wins."""
     slots: tuple[int, int, int]
     """Bytes of the largest slot: of weights, of another ring in the scratchpad, of accumulators."""
 
@@ -84,26 +101,77 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     return held + rings(spm) + local + 12 * machine.alignment, rings(acc)
 
 
-def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int) -> _Option:
+def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later: int) -> _Option:
     others = (nbytes for ring, nbytes in footprint.spm.items() if ring != "weights")
     slots = (
         footprint.spm.get("weights", 0),
         max(others, default=0),
         max(footprint.acc.values(), default=0),
     )
-    return _Option(tile, footprint, picoseconds, rank, slots)
+    return _Option(tile, footprint, picoseconds, rank, later, slots)
+
+
+def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
+    """What a kernel needs, without the rings that a machine without main memory does not have."""
+    found = kernel.footprint(tile)
+    if machine.has_hbm:
+        return found
+    rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
+    return Footprint(rings, found.acc, found.local)
 
 
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
-    timed = [(tile, kernel.picoseconds(machine, tile)) for tile in kernel.tiles()]
-    fastest = min(time for _, time in timed)
-    grain = max(fastest // GRAINS, 1)
+    tiles = list(kernel.tiles())
+    times = [kernel.picoseconds(machine, tile) for tile in tiles]
+    ranks = zip(_coarse(times), _coarse(_later(machine, kernel, tiles)), strict=True)
     every = [
-        _option(tile, kernel.footprint(tile), time, time - (time - fastest) % grain)
-        for tile, time in timed
+        _option(tile, _footprint(machine, kernel, tile), time, *rank)
+        for tile, time, rank in zip(tiles, times, ranks, strict=True)
     ]
-    return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))
+
+    def order(option: _Option) -> tuple[int, int, int, int]:
+        # A deep tile of weights that are read in place takes no room, and fewer instructions.
+        deep = 0 if machine.has_hbm else -option.tile.depth
+        return option.rank, option.later, sum(option.footprint.spm.values()), deep
+
+    return sorted(every, key=order)
+
+
+def _coarse(times: Sequence[int]) -> list[int]:
+    """Times without what is too little to matter."""
+    fastest = min(times)
+    grain = max(fastest // GRAINS, 1)
+    return [time - (time - fastest) % grain for time in times]
+
+
+def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]:
+    """By tile: the least time of entries that take over its KV block, all rows of theirs at once.
+
+    A block that leaves them too little room counts as the fastest that does not: it is neither
+    chosen nor dropped for their sake. A tile that leaves too little room here is NEVER chosen.
+    """
+    if not isinstance(kernel, AttentionShape) or not kernel.later_rows:
+        return [0] * len(tiles)
+    found: dict[int, int] = {}
+    for depth in {tile.depth for tile in tiles}:
+        shape = kernel.later(depth)
+        whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
+        fitting = (t for t in whole if _leaves_room(machine, _footprint(machine, shape, t)))
+        times = [shape.picoseconds(machine, tile) for tile in fitting]
+        if times:
+            found[depth] = min(times)
+    fastest = min(found.values(), default=0)
+    room = (_leaves_room(machine, _footprint(machine, kernel, tile)) for tile in tiles)
+    return [
+        found.get(tile.depth, fastest) if enough else NEVER
+        for tile, enough in zip(tiles, room, strict=True)
+    ]
+
+
+def _leaves_room(machine: Machine, footprint: Footprint) -> bool:
+    spm, acc = needs(machine, [footprint])
+    return ROOM * spm <= machine.spm_bytes and ROOM * acc <= machine.acc_bytes
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
@@ -149,16 +217,60 @@ def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option
     return [o for o in kernel if o.slots[axis] == least]
 
 
+def _fill(
+    machine: Machine, options: Sequence[Sequence[_Option]], picked: Sequence[_Option]
+) -> Sequence[_Option]:
+    """Larger weight tiles for kernels whose own, in the fewest slots that a ring has, would not
+    cover the latency of main memory: slots are as large as the largest of all kernels anyway."""
+    ahead = transfer_bytes(machine, machine.hbm_latency_ps)
+    rings = [(o.footprint.spm, o.footprint.acc) for o in picked]
+    most = [
+        {name: max(r[axis].get(name, 0) for r in rings) for r in rings for name in r[axis]}
+        for axis in range(2)
+    ]
+
+    def fits(option: _Option, mine: _Option) -> bool:
+        foot = option.footprint
+        return (
+            option.picoseconds * STARVED_PERCENT <= mine.picoseconds * (STARVED_PERCENT + 1)
+            and foot.local <= mine.footprint.local
+            and all(nbytes <= most[0].get(ring, 0) for ring, nbytes in foot.spm.items())
+            and all(nbytes <= most[1].get(ring, 0) for ring, nbytes in foot.acc.items())
+        )
+
+    def weights(option: _Option) -> int:
+        return option.footprint.spm.get("weights", 0)
+
+    def starved(option: _Option) -> bool:
+        return 0 < weights(option) * LEAST_SLOTS["weights"] < ahead
+
+    return [
+        max((o for o in every if fits(o, mine)), key=weights) if starved(mine) else mine
+        for every, mine in zip(options, picked, strict=True)
+    ]
+
+
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
     return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
 
 
 def _refuse(
-    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option], held: int
+    machine: Machine, kernels: Sequence[Kernel], options: Sequence[Sequence[_Option]], held: int
 ) -> DoesNotFitError:
-    """The error that names the op with the largest least tile and the size that would do."""
-    spm, acc = needs(machine, [o.footprint for o in least], held)
-    if spm > machine.spm_bytes:
+    """The error that names the size that would do, and the op that then takes most.
+
+    That is the least scratchpad of the plans whose sums fit; where none do, the least accumulators.
+    """
+
+    def key(picked: Sequence[_Option]) -> tuple[bool, int]:
+        spm, acc = needs(machine, [option.footprint for option in picked], held)
+        return (True, acc) if acc > machine.acc_bytes else (False, spm)
+
+    least = min(_candidates(options), key=key)
+    spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes and not machine.has_hbm:
+        return DoesNotFitError(machine.does_not_fit(spm), spm)
+    if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
     else:
@@ -169,12 +281,14 @@ def _refuse(
     return DoesNotFitError(
         f"{memory} of machine {machine.name} too small: {have} bytes, and the smallest tiles of "
         f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
-        f"a tile of {rows} row). Use a machine with at least {want} bytes"
+        f"a tile of {rows} row{'s' * (rows > 1)}). Use a machine with at least {want} bytes",
+        want,
     )
 
 
 def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
-    """The plan with the least predicted time; among equals the one that needs least scratchpad.
+    """The plan with the least predicted time; among equals the one with the KV block that suits
+    other entries best, then the one that needs least scratchpad.
 
     `held` are bytes of the scratchpad that tensors on chip take.
 
@@ -182,6 +296,7 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
+    best_picked: Sequence[_Option] = ()
     for picked in _candidates(options):
         rank = sum(option.rank for option in picked)
         if best is not None and rank > best.rank:
@@ -189,9 +304,17 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
         spm, acc = needs(machine, [option.footprint for option in picked], held)
         if spm > machine.spm_bytes or acc > machine.acc_bytes:
             continue
-        if best is None or (rank, spm) < (best.rank, best.spm_bytes):
+        later = sum(option.later for option in picked)
+        if best is None or (rank, later, spm) < (best.rank, best.later, best.spm_bytes):
             time = sum(option.picoseconds for option in picked)
-            best = Plan([option.tile for option in picked], spm, acc, time, rank)
+            best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
+            best_picked = picked
     if best is None:
-        raise _refuse(machine, kernels, _smallest(options), held)
-    return best
+        raise _refuse(machine, kernels, options, held)
+    filled = _fill(machine, options, best_picked)
+    return replace(
+        best,
+        tiles=[option.tile for option in filled],
+        picoseconds=sum(option.picoseconds for option in filled),
+        rank=sum(option.rank for option in filled),
+    )
