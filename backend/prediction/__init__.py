@@ -1,7 +1,5 @@
 """The time of a launch in closed forms: no instructions, no events. See docs/tiling.md."""
 
-from .attention import STAGE_SCALARS, Stages
-from .pace import SCALARS
 from .plan import (
     AttentionKernel,
     Kernel,
@@ -17,8 +15,6 @@ from .plan import (
 from .step import Launch, predict_launch
 
 __all__ = [
-    "SCALARS",
-    "STAGE_SCALARS",
     "AttentionKernel",
     "Kernel",
     "Launch",
@@ -27,7 +23,6 @@ __all__ = [
     "Plan",
     "PlanError",
     "RowsKernel",
-    "Stages",
     "Turn",
     "kernel_of",
     "kernel_values",

@@ -1,59 +1,30 @@
-"""The form of attention: a chain of one KV block, and a period for each block more."""
+"""The form of attention: a pipeline of trips through KV blocks, which goes on from task to task."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from math import gcd
 
 from ..timing import ceil_div
 from .demand import KV, Demand
 from .pace import SCALARS, Pace
+from .pipeline import EMPTY, Pipeline, Trip
 from .plan import AttentionKernel
 
-STAGE_SCALARS = 6
-"""Scalar instructions of a unit for each stage: bounds of the block, and the guard."""
-TASK_SCALARS = 30
-"""Of a task: where the sequence, its block of queries and its heads are."""
-
-
-@dataclass(frozen=True)
-class Stages:
-    """Times of one KV block."""
-
-    scores: int
-    softmax: int
-    """Up to what PV needs."""
-    kept: int
-    """The rest, which keeps maximum and sum and runs beside PV."""
-    mix: int
-    """PV."""
-    update: int
-    fill: int
-    """From the end of a product to its sums."""
-
-    @property
-    def chain(self) -> int:
-        """From the first product of a block by itself to the end of its second."""
-        return self.scores + self.fill + self.softmax + self.mix
-
-    def period(self, skew: int) -> float:
-        """From a block to the next, by the number of cuts that make a pipeline of the loop.
-
-        At least the work of each unit, and as long as what waits for itself some trips before:
-        S(t), softmax(t), PV(t), S(t + 2); and PV(t), update(t), softmax(t + d), PV(t + d), d being
-        1 where the update stands before the next softmax, 2 where it stands behind.
-        """
-        around = max(self.kept, self.mix + self.fill) + self.update + self.softmax
-        match skew:
-            case 0:
-                behind = max(self.scores, self.update)
-                return max(self.kept, self.mix + self.fill + behind) + self.softmax
-            case 1:
-                return max(self.scores + self.mix, around, self.chain / 2)
-            case _:
-                vector = self.softmax + self.kept + self.update
-                return max(self.scores + self.mix, vector, self.chain / 2, around / 2)
+HEADS_AT_ONCE = 4
+"""The most KV heads whose products share scalar instructions."""
+PROMPT_SCALARS, HEADS_SCALARS, SEQUENCES_SCALARS = 3, 5, 9
+"""Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are heads
+of one sequence, and where they are sequences."""
+VECTOR_SCALARS = (2, 2, 6)
+"""Of the vector unit for each stage, by the cuts."""
+TASK_SCALARS = (30, 80, 107)
+"""Of the matrix unit for a task that is a sequence, by the cuts: where its rows and heads are."""
+HEAD_SCALARS = 30
+"""Of the vector unit for a task, and of the matrix unit for one that is heads of a sequence."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +40,11 @@ def attention_demand(
     kernel: AttentionKernel, sequences: Sequence[tuple[int, int]], pace: Pace
 ) -> Demand:
     """One run over the (cached, new) positions of each sequence."""
-    found = list(_tasks(kernel, sequences))
+    chains = _chains(kernel, sequences)
+    found = [task for chain in chains for task in chain]
     if not found:
         return Demand(kernel.op)
     each = kernel.kv_heads // kernel.block_heads
-    compute = sum(
-        count * each * (_products(kernel, task, pace) + _drain(kernel, task, pace))
-        for task, count in Counter(found).items()
-    )
     slot = kernel.block_heads * kernel.head * kernel.kv_bytes
     pieces: list[tuple[int, float]] = []
     for task in found:
@@ -99,7 +67,7 @@ def attention_demand(
     return Demand(
         kernel.op,
         lead=lead,
-        compute=compute,
+        compute=_compute(kernel, chains, pace),
         tail=tail,
         handed=kernel.result == "matrix",
         ring=KV,
@@ -110,80 +78,107 @@ def attention_demand(
     )
 
 
-def _tasks(kernel: AttentionKernel, sequences: Sequence[tuple[int, int]]) -> Iterator[Task]:
-    """Those of one block of KV heads, in order."""
+def _chains(
+    kernel: AttentionKernel, sequences: Sequence[tuple[int, int]]
+) -> list[list[Task]]:
+    """Tasks of one block of KV heads, in chains: the pipeline goes on from one to the next.
+
+    A chain's tasks are the blocks of heads, if there are several; else the sequences where each has
+    one query at most, or the blocks of queries of a sequence.
+    """
+    several = kernel.block_heads < kernel.kv_heads
+    chains: list[list[Task]] = []
     for cached, new in sequences:
+        tasks: list[Task] = []
         for first in range(0, new, kernel.rows):
             queries = min(kernel.rows, new - first)
-            yield Task(queries, cached + (new if kernel.full else first + queries))
+            tasks.append(Task(queries, cached + (new if kernel.full else first + queries)))
+        chains += [[task] for task in tasks] if several else [tasks]
+    if not several and kernel.queries == 1:
+        return [[task for tasks in chains for task in tasks]]
+    return [tasks for tasks in chains if tasks]
 
 
-def _stages(kernel: AttentionKernel, queries: int, positions: int, own: int, pace: Pace) -> Stages:
+def _compute(kernel: AttentionKernel, chains: Sequence[Sequence[Task]], pace: Pace) -> int:
+    """From the first product to the end of the last."""
+    each = kernel.kv_heads // kernel.block_heads
+    slots = {ring: pace.slots(ring) for ring in ("scores", "p", "pv")}
+    pipeline = Pipeline(kernel.skew, pace.fill, slots)
+    several = [(chain, len(list(same))) for chain, same in groupby(chains)]
+
+    def run(chain: Sequence[Task]) -> None:
+        for task, same in groupby(chain):
+            trips = _trips(kernel, task, pace)
+            pipeline.repeat(each * len(list(same)), partial(_run_task, pipeline, trips))
+        pipeline.drain()
+
+    for chain, count in several:
+        pipeline.repeat(count, partial(run, chain))
+    return pipeline.matrix
+
+
+def _run_task(pipeline: Pipeline, trips: Sequence[Trip]) -> None:
+    for trip, same in groupby(trips):
+        pipeline.repeat(len(list(same)), partial(pipeline.step, trip))
+
+
+def _trips(kernel: AttentionKernel, task: Task, pace: Pace) -> list[Trip]:
+    """The KV blocks of a task; as many as there are cuts, or more."""
+    blocks = ceil_div(task.extent, kernel.depth)
+    rest = task.extent - (blocks - 1) * kernel.depth
+    full = _trip(kernel, task.queries, kernel.depth, 0, pace)
+    trips = [full] * (blocks - 1)
+    trips.append(_trip(kernel, task.queries, rest, int(kernel.own), pace))
+    of_sequences = kernel.queries == 1 and kernel.block_heads == kernel.kv_heads
+    scalars = TASK_SCALARS[kernel.skew] if of_sequences else HEAD_SCALARS
+    if kernel.queries > 1:
+        scalars = 0
+    first = trips[0]
+    start = _start(kernel, task, pace) + pace.scalars(HEAD_SCALARS)
+    trips[0] = replace(
+        first,
+        scores=first.scores + pace.scalars(scalars),
+        before=start,
+        late=kernel.skew > 1,
+    )
+    trips[-1] = replace(trips[-1], behind=_finish(kernel, task, pace), late=kernel.skew > 0)
+    return trips + [EMPTY] * (kernel.skew - blocks)
+
+
+def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace: Pace) -> Trip:
     """Of a block of so many positions; `own` of them on chip, with products of their own."""
     group = kernel.heads // kernel.kv_heads
     flat = queries * group
     lines = flat * kernel.block_heads
-    stage = pace.scalars(STAGE_SCALARS)
+    shared = kernel.block_heads // gcd(kernel.block_heads, HEADS_AT_ONCE)
+    if kernel.queries > 1:
+        scalars = PROMPT_SCALARS
+    else:
+        several = kernel.block_heads < kernel.kv_heads
+        scalars = HEADS_SCALARS if several else SEQUENCES_SCALARS
+    beside = pace.scalars(VECTOR_SCALARS[kernel.skew])
 
-    def products(n: int, k: int, scalars: int) -> int:
-        return kernel.block_heads * pace.product(flat, n, k, kernel.phases, scalars)
+    def products(n: int, k: int, each: int) -> int:
+        one = pace.product(flat, n, k, kernel.phases, 0)
+        return kernel.block_heads * one + pace.scalars(each * shared)
 
     loaded = positions - own
-    scores, mix = stage, stage
+    scores = mix = pace.scalars(scalars)
+    each = SCALARS if kernel.queries == 1 else 0
     if loaded:
-        scores += products(loaded, kernel.head, SCALARS)
-        mix += products(kernel.head, loaded, SCALARS)
+        scores += products(loaded, kernel.head, each)
+        mix += products(kernel.head, loaded, each)
     if own:
-        scores += products(own, kernel.head, SCALARS + 1)
-        mix += products(kernel.head, own, SCALARS + 1)
+        scores += products(own, kernel.head, each + 1)
+        mix += products(kernel.head, own, each + 1)
     wide, narrow = pace.vector(lines, positions, 1), pace.vector(lines, 1)
-    return Stages(
-        scores,
-        stage + 2 * wide + narrow,
-        3 * narrow,
-        mix,
-        stage + pace.vector(lines, kernel.head, 3),
-        pace.fill,
+    return Trip(
+        scores=scores,
+        softmax=beside + 2 * wide + narrow,
+        kept=3 * narrow,
+        mix=mix,
+        update=beside + pace.vector(lines, kernel.head, 3),
     )
-
-
-def _products(kernel: AttentionKernel, task: Task, pace: Pace) -> float:
-    """From the first product of a task to the end of its last."""
-    blocks = ceil_div(task.extent, kernel.depth)
-    rest = task.extent - (blocks - 1) * kernel.depth
-    start = pace.scalars(TASK_SCALARS)
-    last = _stages(kernel, task.queries, rest, int(kernel.own), pace)
-    if blocks == 1:
-        return start + last.chain
-    full = _stages(kernel, task.queries, kernel.depth, 0, pace)
-    if not kernel.skew:
-        return start + full.chain + (blocks - 2) * full.period(0) + last.period(0)
-    # Scores of the second block stand before PV of the first, and so on; PV of the last alone.
-    second = last if blocks == 2 else full
-    time = start + full.scores + max(full.fill + full.softmax, second.scores) + full.mix
-    if blocks > 2:
-        time += (blocks - 3) * full.period(kernel.skew)
-        time += replace(full, scores=last.scores).period(kernel.skew)
-    if kernel.skew == 1:
-        return time + full.fill + full.update + last.softmax + last.mix
-    return time + max(0, last.fill + last.softmax - full.mix) + last.mix
-
-
-def _drain(kernel: AttentionKernel, task: Task, pace: Pace) -> float:
-    """What stands between the last product of a task and the first of the next, once a task.
-
-    The next task's scores are made while the vector unit brings this one to its end. As a pipeline
-    with two slots of scores they are not: a slot is left over behind the loop, which the vector
-    unit gives back behind its last update.
-    """
-    update = _update(kernel, task, pace)
-    if kernel.skew and pace.slots("scores") == 2:
-        return pace.fill + update
-    blocks = ceil_div(task.extent, kernel.depth)
-    positions = min(task.extent, kernel.depth)
-    own = int(kernel.own and blocks == 1)
-    scores = _stages(kernel, task.queries, positions, own, pace).scores
-    return max(0, update + _finish(kernel, task, pace) + _start(kernel, task, pace) - scores)
 
 
 def _lines(kernel: AttentionKernel, task: Task) -> int:
