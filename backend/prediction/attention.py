@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,11 +18,13 @@ from .plan import AttentionKernel
 HEADS_AT_ONCE = 4
 """The most KV heads whose products share scalar instructions."""
 PROMPT_SCALARS, HEADS_SCALARS, SEQUENCES_SCALARS = 3, 5, 9
-"""Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are heads
-of one sequence, and where they are sequences."""
+"""Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are
+heads of one sequence, and where they are sequences."""
+OWN_SCALARS = 5
+"""Of the matrix unit for each product with the step's own keys and values."""
 VECTOR_SCALARS = (2, 2, 6)
 """Of the vector unit for each stage, by the cuts."""
-TASK_SCALARS = (30, 80, 107)
+TASK_SCALARS = (30, 95, 98)
 """Of the matrix unit for a task that is a sequence, by the cuts: where its rows and heads are."""
 HEAD_SCALARS = 30
 """Of the vector unit for a task, and of the matrix unit for one that is heads of a sequence."""
@@ -60,14 +63,18 @@ def attention_demand(
     tail = pace.fill + _update(kernel, last, pace) + _finish(kernel, last, pace)
     if kernel.query == "memory":
         moved += lines * kernel.operand_bytes
-        lead = pace.arrival(found[0].queries * rows * kernel.operand_bytes)
+        lead = _way(kernel, found[0], pace)
     if kernel.result == "memory":
         moved += lines * kernel.result_bytes
         tail += pace.arrival(last.queries * rows * kernel.result_bytes)
+    compute = _compute(kernel, chains, pace)
+    if kernel.query == "memory":
+        stream = sum(count * time for count, time in pieces)
+        compute = _compute(kernel, chains, pace, min(stream / compute, 1))
     return Demand(
         kernel.op,
         lead=lead,
-        compute=_compute(kernel, chains, pace),
+        compute=compute,
         tail=tail,
         handed=kernel.result == "matrix",
         ring=KV,
@@ -78,9 +85,7 @@ def attention_demand(
     )
 
 
-def _chains(
-    kernel: AttentionKernel, sequences: Sequence[tuple[int, int]]
-) -> list[list[Task]]:
+def _chains(kernel: AttentionKernel, sequences: Sequence[tuple[int, int]]) -> list[list[Task]]:
     """Tasks of one block of KV heads, in chains: the pipeline goes on from one to the next.
 
     A chain's tasks are the blocks of heads, if there are several; else the sequences where each has
@@ -99,16 +104,23 @@ def _chains(
     return [tasks for tasks in chains if tasks]
 
 
-def _compute(kernel: AttentionKernel, chains: Sequence[Sequence[Task]], pace: Pace) -> int:
-    """From the first product to the end of the last."""
+def _compute(
+    kernel: AttentionKernel, chains: Sequence[Sequence[Task]], pace: Pace, beside: float = 0
+) -> int:
+    """From the first product to the end of the last.
+
+    `beside` is the part of the time in which keys and values take turns with queries.
+    """
     each = kernel.kv_heads // kernel.block_heads
-    slots = {ring: pace.slots(ring) for ring in ("scores", "p", "pv")}
+    slots = {ring: pace.slots(ring) for ring in ("query", "scores", "p", "pv")}
     pipeline = Pipeline(kernel.skew, pace.fill, slots)
+    # The first queries come in before the first product.
+    pipeline.free["query"] = deque([-_way(kernel, chains[0][0], pace, beside)] * slots["query"])
     several = [(chain, len(list(same))) for chain, same in groupby(chains)]
 
     def run(chain: Sequence[Task]) -> None:
         for task, same in groupby(chain):
-            trips = _trips(kernel, task, pace)
+            trips = _trips(kernel, task, pace, beside)
             pipeline.repeat(each * len(list(same)), partial(_run_task, pipeline, trips))
         pipeline.drain()
 
@@ -117,12 +129,21 @@ def _compute(kernel: AttentionKernel, chains: Sequence[Sequence[Task]], pace: Pa
     return pipeline.matrix
 
 
+def _way(kernel: AttentionKernel, task: Task, pace: Pace, beside: float = 0) -> int:
+    """From the issue of a task's queries to them, where they are in main memory."""
+    if kernel.query != "memory":
+        return 0
+    columns = kernel.heads // (kernel.kv_heads // kernel.block_heads) * kernel.head
+    nbytes = task.queries * columns * kernel.operand_bytes
+    return pace.arrival(nbytes) + round(beside * pace.move(nbytes))
+
+
 def _run_task(pipeline: Pipeline, trips: Sequence[Trip]) -> None:
     for trip, same in groupby(trips):
         pipeline.repeat(len(list(same)), partial(pipeline.step, trip))
 
 
-def _trips(kernel: AttentionKernel, task: Task, pace: Pace) -> list[Trip]:
+def _trips(kernel: AttentionKernel, task: Task, pace: Pace, beside: float) -> list[Trip]:
     """The KV blocks of a task; as many as there are cuts, or more."""
     blocks = ceil_div(task.extent, kernel.depth)
     rest = task.extent - (blocks - 1) * kernel.depth
@@ -139,9 +160,15 @@ def _trips(kernel: AttentionKernel, task: Task, pace: Pace) -> list[Trip]:
         first,
         scores=first.scores + pace.scalars(scalars),
         before=start,
+        way=_way(kernel, task, pace, beside),
         late=kernel.skew > 1,
     )
-    trips[-1] = replace(trips[-1], behind=_finish(kernel, task, pace), late=kernel.skew > 0)
+    trips[-1] = replace(
+        trips[-1],
+        behind=_finish(kernel, task, pace),
+        last=kernel.query == "memory",
+        late=kernel.skew > 0,
+    )
     return trips + [EMPTY] * (kernel.skew - blocks)
 
 
@@ -169,8 +196,8 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         scores += products(loaded, kernel.head, each)
         mix += products(kernel.head, loaded, each)
     if own:
-        scores += products(own, kernel.head, each + 1)
-        mix += products(kernel.head, own, each + 1)
+        scores += products(own, kernel.head, OWN_SCALARS)
+        mix += products(kernel.head, own, OWN_SCALARS)
     wide, narrow = pace.vector(lines, positions, 1), pace.vector(lines, 1)
     return Trip(
         scores=scores,

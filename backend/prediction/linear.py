@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..timing import ceil_div
 from .demand import WEIGHTS, Demand
 from .pace import FLOAT, Pace
-from .plan import LinearKernel
+from .plan import LinearKernel, Turn
 
 
 def linear_demand(kernel: LinearKernel, rows: int, all_rows: int, pace: Pace) -> Demand:
@@ -25,7 +27,9 @@ def linear_demand(kernel: LinearKernel, rows: int, all_rows: int, pace: Pace) ->
     moved = kernel.residuals * columns * FLOAT
     if kernel.source == "memory":
         moved += kernel.k * kernel.source_bytes
-    if kernel.result == "memory":
+    if kernel.turned:
+        moved += kernel.angle_bytes + sum(turn.panels * turn.stored for turn in kernel.turned)
+    elif kernel.result == "memory":
         moved += columns * kernel.result_bytes
     return Demand(
         kernel.op,
@@ -55,6 +59,23 @@ def cuts(kernel: LinearKernel) -> list[tuple[int, int, int, int, int]]:
     ]
 
 
+def _runs(kernel: LinearKernel) -> Iterator[tuple[tuple[int, int, int, int, int], Turn | None]]:
+    """`cuts`, those whose heads are turned apart from each other."""
+    found = cuts(kernel)
+    if not kernel.turned:
+        yield from ((cut, None) for cut in found)
+    first = 0
+    for turn in kernel.turned:
+        _, *rest = found[0] if first < kernel.n // kernel.panel else found[-1]
+        yield (turn.panels, *rest), turn
+        first += turn.panels
+
+
+def _turned(turn: Turn, m: int, pace: Pace) -> int:
+    """The vector unit's work on the heads of a panel."""
+    return sum(pace.vector(m * lines, columns, 3) for lines, columns in turn.passes)
+
+
 def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
     """All panels of a block of rows, the weights at hand as far as their ring goes round.
 
@@ -62,18 +83,21 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
     stored or read meanwhile holds up the ring of weights.
     """
     total = 0.0
-    for panels, tiles, columns, depth, nbytes in cuts(kernel):
+    for (panels, tiles, columns, depth, nbytes), turn in _runs(kernel):
         kept = m * columns * kernel.out_columns // kernel.panel
-        stored = kept * kernel.result_bytes if kernel.result == "memory" else 0
+        stored, stores = kept * kernel.result_bytes if kernel.result == "memory" else 0, 1
         read = kept * FLOAT if kernel.residuals else 0
         product = pace.product(m, columns, depth * kernel.block, kernel.phases)
         epilogue = kernel.passes * pace.vector(m, kept // m, 3)
+        if turn is not None:
+            stored, stores = m * turn.stored, turn.stores
+            epilogue += _turned(turn, m, pace)
         weights = (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS)
         held_up = pace.move(stored + kernel.residuals * read)
         panel = max(tiles * product, tiles * weights + held_up)
         longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))
         if stored:
-            longest = max(longest, (epilogue + pace.queue(stored)) / pace.slots("out"))
+            longest = max(longest, (epilogue + pace.queue(stored, stores)) / pace.slots("out"))
         if read:
             come = kernel.residuals * (pace.arrival(read) + epilogue)
             longest = max(longest, come / pace.slots("residual"))
@@ -122,12 +146,17 @@ def _prologue(kernel: LinearKernel, m: int, pace: Pace) -> float:
 
 
 def _epilogue(kernel: LinearKernel, m: int, pace: Pace) -> float:
-    return kernel.passes * pace.vector(m, kernel.out_columns, 3)
+    """Of the last panel."""
+    epilogue = kernel.passes * pace.vector(m, kernel.out_columns, 3)
+    return epilogue + (_turned(kernel.turned[-1], m, pace) if kernel.turned else 0)
 
 
 def _result_ready(kernel: LinearKernel, m: int, pace: Pace) -> float:
     """From the last product to the result in its home."""
     ready = pace.fill + _epilogue(kernel, m, pace)
-    if kernel.result == "memory":
+    if kernel.turned:
+        last = kernel.turned[-1]
+        ready += pace.arrival(m * last.stored, last.stores)
+    elif kernel.result == "memory":
         ready += pace.arrival(m * kernel.out_columns * kernel.result_bytes)
     return ready

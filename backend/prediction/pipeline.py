@@ -1,4 +1,4 @@
-"""The times of attention's pipeline: what its units wait for, from trip to trip, until that repeats.
+"""Times of attention's pipeline: what units wait for, from trip to trip, until that repeats.
 
 A trip is one KV block. The matrix unit makes scores S and the mix PV, the vector unit softmax and
 update, each in the order of its program; times follow from those of the trip before by sums and
@@ -29,6 +29,10 @@ class Trip:
     """Of the vector unit in front of the softmax: what begins a task."""
     behind: int = 0
     """Of the vector unit behind the update: what ends a task."""
+    way: int = 0
+    """From a free slot to the task's queries in it; 0 where they are on chip, or there already."""
+    last: bool = False
+    """The last trip of a task, behind which its queries are given back."""
     late: bool = False
     """Slots of scores are given back behind the stage, not right behind the softmax."""
     empty: bool = False
@@ -46,32 +50,42 @@ class _Pending:
 
 @dataclass
 class Pipeline:
-    """A chain of tasks through `skew` cuts: none; S | softmax, PV, update; S | softmax, PV | update."""
+    """Chains of tasks, cut into stages by `skew`.
+
+    0: none; 1: S | softmax, PV, update; 2: S | softmax, PV | update.
+    """
 
     skew: int
     fill: int
     """From the end of a product to its sums."""
     slots: dict[str, int]
-    """Of the rings `scores`, `p` and `pv`."""
+    """Of the rings `query`, `scores`, `p` and `pv`."""
     matrix: int = 0
     """When the matrix unit is free: the end of the last product."""
     vector: int = 0
     pending: deque[_Pending] = field(default_factory=deque[_Pending])
+    longest: int = 0
     free: dict[str, deque[int]] = field(default_factory=dict[str, deque[int]])
     """By ring: when its slots are free, in the order of their use."""
 
     def __post_init__(self) -> None:
+        self.longest = self.fill
         self.free = {ring: deque([0] * slots) for ring, slots in self.slots.items()}
 
     def step(self, trip: Trip) -> None:
         """S of a trip, beside the later stages of those before."""
-        free = self.free["scores"].popleft()
-        self.matrix = max(self.matrix, free) + trip.scores
+        self.longest = max(self.longest, trip.way)
+        begin = max(self.matrix, self.free["scores"].popleft())
+        if trip.way:
+            begin = max(begin, self.free["query"].popleft() + trip.way)
+        self.matrix = begin + trip.scores
         self.pending.append(_Pending(trip, self.matrix))
         if len(self.pending) > min(self.skew, 1):
             self._mix(self.pending[-1 - min(self.skew, 1)])
         if len(self.pending) > self.skew:
             self._update(self.pending.popleft())
+        if trip.last:
+            self.free["query"].append(self.matrix)
 
     def _mix(self, one: _Pending) -> None:
         """Softmax and PV."""
@@ -126,10 +140,10 @@ class Pipeline:
             done += 1
 
     def _state(self) -> tuple[object, ...]:
-        """All times, counted from the matrix unit's; what lies a fill and more behind it, or is
-        free already, plays no part."""
+        """All times, counted from the matrix unit's; what lies so far behind that nothing waits
+        for it plays no part."""
         at = self.matrix
-        least = -self.fill
+        least = -self.longest
         return (
             max(self.vector - at, least),
             *((one.trip, one.scored - at, one.mixed - at) for one in self.pending),
