@@ -112,7 +112,10 @@ def _compute(
     `beside` is the part of the time in which keys and values take turns with queries.
     """
     each = kernel.kv_heads // kernel.block_heads
-    slots = {ring: pace.slots(ring) for ring in ("query", "scores", "p", "pv")}
+    # What crosses from trip to trip has two slots in every program.
+    least = {"scores": 1 + min(kernel.skew, 1), "pv": 1 + kernel.skew // 2}
+    rings = ("query", "scores", "p", "pv")
+    slots = {ring: max(pace.slots(ring), least.get(ring, 1)) for ring in rings}
     pipeline = Pipeline(kernel.skew, pace.fill, slots)
     # The first queries come in before the first product.
     pipeline.free["query"] = deque([-_way(kernel, chains[0][0], pace, beside)] * slots["query"])
@@ -138,38 +141,40 @@ def _way(kernel: AttentionKernel, task: Task, pace: Pace, beside: float = 0) -> 
     return pace.arrival(nbytes) + round(beside * pace.move(nbytes))
 
 
-def _run_task(pipeline: Pipeline, trips: Sequence[Trip]) -> None:
-    for trip, same in groupby(trips):
-        pipeline.repeat(len(list(same)), partial(pipeline.step, trip))
+def _run_task(pipeline: Pipeline, trips: Sequence[tuple[Trip, int]]) -> None:
+    for trip, count in trips:
+        pipeline.repeat(count, partial(pipeline.step, trip))
 
 
-def _trips(kernel: AttentionKernel, task: Task, pace: Pace, beside: float) -> list[Trip]:
-    """The KV blocks of a task; as many as there are cuts, or more."""
+def _trips(
+    kernel: AttentionKernel, task: Task, pace: Pace, beside: float
+) -> list[tuple[Trip, int]]:
+    """The KV blocks of a task, how many of each; as many as there are cuts, or more."""
     blocks = ceil_div(task.extent, kernel.depth)
     rest = task.extent - (blocks - 1) * kernel.depth
     full = _trip(kernel, task.queries, kernel.depth, 0, pace)
-    trips = [full] * (blocks - 1)
-    trips.append(_trip(kernel, task.queries, rest, int(kernel.own), pace))
-    of_sequences = kernel.queries == 1 and kernel.block_heads == kernel.kv_heads
-    scalars = TASK_SCALARS[kernel.skew] if of_sequences else HEAD_SCALARS
-    if kernel.queries > 1:
-        scalars = 0
-    first = trips[0]
-    start = _start(kernel, task, pace) + pace.scalars(HEAD_SCALARS)
-    trips[0] = replace(
-        first,
-        scores=first.scores + pace.scalars(scalars),
-        before=start,
-        way=_way(kernel, task, pace, beside),
-        late=kernel.skew > 1,
-    )
-    trips[-1] = replace(
-        trips[-1],
+    last = replace(
+        _trip(kernel, task.queries, rest, int(kernel.own), pace),
         behind=_finish(kernel, task, pace),
         last=kernel.query == "memory",
         late=kernel.skew > 0,
     )
-    return trips + [EMPTY] * (kernel.skew - blocks)
+    of_sequences = kernel.queries == 1 and kernel.block_heads == kernel.kv_heads
+    scalars = TASK_SCALARS[kernel.skew] if of_sequences else HEAD_SCALARS
+    if kernel.queries > 1:
+        scalars = 0
+    first = last if blocks == 1 else full
+    first = replace(
+        first,
+        scores=first.scores + pace.scalars(scalars),
+        before=_start(kernel, task, pace) + pace.scalars(HEAD_SCALARS),
+        way=_way(kernel, task, pace, beside),
+        late=kernel.skew > 1 or first.late,
+    )
+    trips = [(first, 1)]
+    if blocks > 1:
+        trips += [(full, blocks - 2), (last, 1)]
+    return [*trips, (EMPTY, max(kernel.skew - blocks, 0))]
 
 
 def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace: Pace) -> Trip:

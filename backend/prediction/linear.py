@@ -66,8 +66,8 @@ def _runs(kernel: LinearKernel) -> Iterator[tuple[tuple[int, int, int, int, int]
         yield from ((cut, None) for cut in found)
     first = 0
     for turn in kernel.turned:
-        _, *rest = found[0] if first < kernel.n // kernel.panel else found[-1]
-        yield (turn.panels, *rest), turn
+        _, tiles, columns, depth, nbytes = found[0 if first < kernel.n // kernel.panel else -1]
+        yield (turn.panels, tiles, columns, depth, nbytes), turn
         first += turn.panels
 
 
@@ -92,15 +92,16 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
         if turn is not None:
             stored, stores = m * turn.stored, turn.stores
             epilogue += _turned(turn, m, pace)
-        weights = (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS)
+        come = pace.arrival(nbytes) if pace.machine.has_hbm else 0
+        weights = (come + product) / pace.slots(WEIGHTS)
         held_up = pace.move(stored + kernel.residuals * read)
         panel = max(tiles * product, tiles * weights + held_up)
         longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))
         if stored:
             longest = max(longest, (epilogue + pace.queue(stored, stores)) / pace.slots("out"))
         if read:
-            come = kernel.residuals * (pace.arrival(read) + epilogue)
-            longest = max(longest, come / pace.slots("residual"))
+            whole = kernel.residuals * (pace.arrival(read) + epilogue)
+            longest = max(longest, whole / pace.slots("residual"))
         total += panels * longest
     return total
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ..machine import Machine
 from .attention import attention_demand
 from .demand import RINGS, Demand, first_slots
+from .in_place import in_place, without_streams
 from .linear import linear_demand
 from .pace import Pace
 from .plan import AttentionKernel, Kernel, LinearKernel, Plan, RowsKernel
@@ -42,6 +43,9 @@ def predict_launch(plan: Plan, machine: Machine, launch: Launch) -> dict[str, fl
     """
     pace = Pace(machine, plan.slots)
     demands = [_demand(kernel, launch, pace) for kernel in plan.kernels]
+    if not machine.has_hbm:
+        kernels = [in_place(kernel) for kernel in plan.kernels]
+        demands = [without_streams(_demand(kernel, launch, pace)) for kernel in kernels]
     order = [demands[number] for number in _order(plan.kernels)]
     return Passage(order, pace).times()
 

@@ -42,6 +42,9 @@ MODELS = [
     ("llama-3-70b", INT4, "essay-3tbs"),
     ("llama-3-70b", None, "essay-3tbs"),
 ]
+ON_CHIP = 0.2
+"""Error that is allowed of a step of a small model without main memory: its ops take a few
+microseconds each, and wait for results on their way rather than for products."""
 HEAD = ["step", "emulated ms", "predicted ms", "error", "worst op", "us", "error"]
 
 
@@ -111,3 +114,23 @@ def test_prediction(model: str, weights: str | None, machine: str, report: Repor
     largest = f"{max(totals):.2%} of a step, {max(singles):.1%} of an op"
     report.line(f"  largest errors of {len(totals)} steps: {largest}")
     assert not missed, "; ".join(missed)
+
+
+@pytest.mark.parametrize("machine", ["groq-like", "wafer-like"])
+def test_prediction_without_main_memory(machine: str, report: Report) -> None:
+    """Steps of a model that fits a scratchpad."""
+    report.line(f"smollm2-135m {INT4} on {machine}, without main memory: totals beside emulation")
+    table: list[list[str]] = []
+    for phase, length in [("decode", 128), ("decode", 1024), ("prefill", 128)]:
+        _, found = timed("smollm2-135m", INT4, machine, phase, (length,), None)
+        assert found.predicted_error is not None
+        assert found.predicted_picoseconds is not None
+        name = f"{phase} {length:,} x 1"
+        table.append(
+            [name, f"{found.picoseconds / 1e9:.3f}", f"{found.predicted_picoseconds / 1e9:.3f}",
+             f"{found.predicted_error:+.2%}"]
+        )  # fmt: skip
+    report.table(HEAD[:4], table)
+    report.line(f"  up to {ON_CHIP:.0%} is allowed: ops of a few us wait for results on their way")
+    worst = max(abs(float(row[3].rstrip("%"))) / 100 for row in table)
+    assert worst <= ON_CHIP, table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -16,13 +17,14 @@ from tilewright.backend.prediction import (
     Part,
     Plan,
     RowsKernel,
-    Stages,
+    Turn,
     predict_launch,
 )
 from tilewright.backend.prediction.attention import attention_demand
 from tilewright.backend.prediction.demand import KV, WEIGHTS, Demand
 from tilewright.backend.prediction.linear import linear_demand
 from tilewright.backend.prediction.pace import Pace
+from tilewright.backend.prediction.pipeline import Pipeline, Trip
 from tilewright.backend.prediction.rows import rows_demand
 from tilewright.backend.prediction.step import Passage
 
@@ -34,10 +36,11 @@ LINEAR = LinearKernel(
     block=1, block_bytes=1024, phases=1, rows=1, at_once=True, depth=512, source="vector",
     source_bytes=4, gathered=False, spilled_rows=0, norm=True, through_vector=True,
     result="vector", result_bytes=4, out_columns=512, passes=1, residuals=0,
+    turned=(), angle_bytes=0,
 )  # fmt: skip
 ATTENTION = AttentionKernel(
     op="attention", repeats=1, heads=8, kv_heads=8, head=128, operand_bytes=2, kv_bytes=2,
-    result_bytes=2, phases=1, full=False, rows=1, depth=128, block_heads=8, skew=0,
+    result_bytes=2, phases=1, queries=1, full=False, rows=1, depth=128, block_heads=8, skew=0,
     query="matrix", own=True, result="matrix",
 )  # fmt: skip
 ROWS = RowsKernel(
@@ -84,13 +87,11 @@ def test_a_short_ring_is_a_round_trip() -> None:
 def test_one_task_of_attention() -> None:
     pace = Pace(MACHINE, DEEP)
     found = attention_demand(ATTENTION, [(127, 1)], pace)
-    # 127 loaded positions and one on chip for each of 8 heads: 8 cycles a product.
-    products = 6 + 8 * (8 + 3) + 8 * (8 + 4)
-    softmax = 6 + 3 * 33
-    # Six passes end this task and begin the next one, beside the next one's scores.
-    drain = 6 * 33 - products
-    assert found.compute == (30 + 2 * products + 264 + softmax + drain) * CYCLE
-    assert found.tail == (264 + 33 + 2 * 33) * CYCLE
+    # 127 loaded positions and one on chip for each of 8 heads: 8 cycles a product, and scalars that
+    # four heads share: 3 for what is loaded, 5 for what is on chip.
+    products = 9 + 8 * 8 + 2 * 3 + 8 * 8 + 2 * 5
+    softmax = 2 + 3 * 33
+    assert found.compute == (30 + 2 * products + 264 + softmax) * CYCLE
     # Keys and values; eight such moves may be in flight, which is a little less than all the time.
     assert found.stream == pytest.approx(2 * pace.arrival(127 * 8 * 128 * 2) / 8)
     assert (found.ring, found.ahead, found.handed) == (KV, True, True)
@@ -102,15 +103,72 @@ def test_keys_of_the_step_out_of_main_memory_do_not_come_ahead() -> None:
     assert not attention_demand(far, [(127, 1)], Pace(MACHINE, DEEP)).ahead
 
 
-def test_periods() -> None:
-    one = Stages(scores=100, softmax=50, kept=10, mix=100, update=20, fill=30)
-    assert one.chain == 280
-    assert one.period(0) == 100 + 30 + 100 + 50
-    assert one.period(1) == 100 + 30 + 20 + 50
-    assert one.period(2) == 200
-    waiting = replace(one, scores=10, mix=10, fill=300)
-    assert waiting.period(1) == 10 + 300 + 20 + 50
-    assert waiting.period(2) == (10 + 300 + 20 + 50) / 2
+def trips(trip: Trip, count: int, skew: int, slots: int = 9) -> tuple[int, int]:
+    """The end of so many trips, one by one and as they repeat."""
+    ends: list[int] = []
+    for once in (1, count):
+        pipeline = Pipeline(skew, 30, dict.fromkeys(("query", "scores", "p", "pv"), slots))
+        for _ in range(count // once):
+            pipeline.repeat(once, partial(pipeline.step, trip))
+        pipeline.drain()
+        ends.append(pipeline.matrix)
+    return ends[0], ends[1]
+
+
+@pytest.mark.parametrize(
+    ("trip", "periods"),
+    [
+        # Bound by products; without a pipeline PV waits for the softmax.
+        (Trip(scores=100, softmax=50, kept=10, mix=100, update=20), (280, 200, 200)),
+        # Bound by what waits for itself a trip before, or two.
+        (Trip(scores=10, softmax=50, kept=10, mix=10, update=300), (390, 390, 360)),
+        # Bound by the vector unit.
+        (Trip(scores=10, softmax=500, kept=90, mix=10, update=20), (610, 610, 610)),
+    ],
+)
+def test_a_pipeline_repeats_by_its_period(trip: Trip, periods: tuple[int, int, int]) -> None:
+    for skew, period in enumerate(periods):
+        by_one, repeated = trips(trip, 1000, skew)
+        assert by_one == repeated
+        assert repeated - trips(trip, 600, skew)[1] == 400 * period
+        assert trips(trip, 1, skew)[1] <= trips(trip, 2, skew)[1] <= repeated
+
+
+def test_queries_come_by_their_ring() -> None:
+    task = Trip(scores=100, softmax=50, kept=10, mix=100, update=20, way=900, last=True)
+    ends = [trips(task, count, 2, slots=2)[1] for count in (600, 1000)]
+    # A slot is loaded and used in turn, and there are two.
+    assert ends[1] - ends[0] == 400 * (900 + 200) // 2
+
+
+def test_tasks_of_a_chain_overlap() -> None:
+    pace = Pace(MACHINE, DEEP)
+    none, cut = (
+        attention_demand(replace(ATTENTION, skew=skew), [(500, 1)] * 5, pace).compute
+        for skew in (0, 2)
+    )
+    one = attention_demand(replace(ATTENTION, skew=2), [(500, 1)], pace).compute
+    assert cut < 4.5 * one < 4.5 * none / 5
+    # Blocks of heads are a chain of each sequence, so that the next sequence begins anew.
+    heads = replace(ATTENTION, skew=2, block_heads=2)
+    one, two = (attention_demand(heads, [(100, 1)] * n, pace).compute for n in (1, 2))
+    assert two > 1.9 * one
+
+
+def test_heads_are_turned_behind_each_panel() -> None:
+    pace = Pace(MACHINE, DEEP)
+    plain = replace(LINEAR, result="memory", rows=512, at_once=False)
+    turns = (Turn(6, ((4, 64),) * 4, 1024, 1), Turn(2, ((4, 128),), 1024, 4))
+    found = linear_demand(replace(plain, turned=turns, angle_bytes=512), 512, 512, pace)
+    before = linear_demand(plain, 512, 512, pace)
+    passes = pace.vector(512 * 4, 128, 3)
+    assert found.tail == pace.fill + pace.vector(512, 512, 3) + passes + pace.arrival(512 * 1024, 4)
+    assert (
+        found.traffic == pace.move(512 * (512 + 8 * 1024)) < before.traffic + pace.move(512 * 512)
+    )
+    slow = replace(turns[0], passes=((4, 64),) * 4000)
+    busy = linear_demand(replace(plain, turned=(slow, turns[1])), 512, 512, pace)
+    assert busy.compute > 6 * 4000 * pace.vector(512 * 4, 64, 3) > found.compute
 
 
 def test_rows_take_the_busiest_of_their_resources() -> None:

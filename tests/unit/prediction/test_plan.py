@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from tilewright.backend.prediction import Part, Plan, PlanError, RowsKernel
+from tilewright.backend.prediction import Part, Plan, PlanError, RowsKernel, Turn
 
 from .test_forms import ATTENTION, DEEP, LINEAR, ROWS
 
@@ -31,6 +32,8 @@ def test_a_plan_comes_back() -> None:
         (0, "depth", 0, "depth is 0, wanted a whole number from 1 to"),
         (0, "k", True, "k is True, wanted a whole number"),
         (0, "n", 4000, "the last panel of linear has no weight tiles"),
+        (0, "turned", [asdict(Turn(7, ((1, 64),), 1, 1))], "7 panels of linear"),
+        (0, "turned", [{"panels": 8}], "Turn is .*, wanted the keys panels, passes"),
         (0, "norm", 1, "norm is 1, wanted true or false"),
         (0, "op", 7, "op is 7, wanted a string"),
         (0, "source", "disk", "source is 'disk', wanted one of memory, vector, matrix"),
