@@ -309,3 +309,18 @@ def test_layers_repeat_and_rows_that_are_not_there_take_no_time() -> None:
     first, nine = (predict_launch(plan, MACHINE, one_row(5))["linear"] for plan in (one, many))
     assert 8.5 * first < nine < 9 * first, "the first latency is paid once"
     assert predict_launch(one, MACHINE, Launch(0, 0, ())) == {"": 0}
+
+
+def test_without_main_memory_nothing_is_loaded_that_lies_in_place() -> None:
+    machine = load_machine("groq-like")
+    far = replace(LINEAR, source="memory", result="memory", through_vector=False, norm=False)
+    plan = Plan((far, replace(ROWS, op="rows"), replace(far, op="next")), DEEP)
+    found = predict_launch(plan, machine, one_row(5))
+    pace = Pace(machine, DEEP)
+    products = 8 * 8 * pace.product(1, 512, 512, 1)
+    assert products <= found["linear"] <= products + pace.issue
+    # Behind the rows the vector unit's pass, and the store of what is no box of its global.
+    after = pace.fill + pace.vector(1, 512, 3) + pace.vector(1, 4096, 3) + 2 * pace.issue
+    assert found["next"] == pytest.approx(products + after, rel=0.05)
+    picked = replace(ROWS, picked=True)
+    assert sum(predict_launch(Plan((picked,), DEEP), machine, one_row(5)).values()) > pace.issue
