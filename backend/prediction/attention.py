@@ -114,11 +114,12 @@ def _compute(
     each = kernel.kv_heads // kernel.block_heads
     # What crosses from trip to trip has two slots in every program.
     least = {"scores": 1 + min(kernel.skew, 1), "pv": 1 + kernel.skew // 2}
-    rings = ("query", "scores", "p", "pv")
+    rings = ("query", "kv", "scores", "p", "pv")
     slots = {ring: max(pace.slots(ring), least.get(ring, 1)) for ring in rings}
     pipeline = Pipeline(kernel.skew, pace.fill, slots)
-    # The first queries come in before the first product.
+    # The first queries, keys and values come in before the first product.
     pipeline.free["query"] = deque([-_way(kernel, chains[0][0], pace, beside)] * slots["query"])
+    pipeline.free["kv"] = deque([-_load(kernel, kernel.depth, pace)] * slots["kv"])
     several = [(chain, len(list(same))) for chain, same in groupby(chains)]
 
     def run(chain: Sequence[Task]) -> None:
@@ -139,6 +140,13 @@ def _way(kernel: AttentionKernel, task: Task, pace: Pace, beside: float = 0) -> 
     columns = kernel.heads // (kernel.kv_heads // kernel.block_heads) * kernel.head
     nbytes = task.queries * columns * kernel.operand_bytes
     return pace.arrival(nbytes) + round(beside * pace.move(nbytes))
+
+
+def _load(kernel: AttentionKernel, positions: int, pace: Pace) -> int:
+    """From the issue of the move of so many keys or values to them."""
+    if not positions or not pace.machine.has_hbm:
+        return 0
+    return pace.arrival(kernel.block_heads * positions * kernel.head * kernel.kv_bytes)
 
 
 def _run_task(pipeline: Pipeline, trips: Sequence[tuple[Trip, int]]) -> None:
@@ -209,6 +217,7 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         softmax=beside + 2 * wide + narrow,
         kept=3 * narrow,
         mix=mix,
+        load=_load(kernel, loaded, pace),
         update=beside + pace.vector(lines, kernel.head, 3),
     )
 

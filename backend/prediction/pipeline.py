@@ -31,6 +31,8 @@ class Trip:
     """Of the vector unit behind the update: what ends a task."""
     way: int = 0
     """From a free slot to the task's queries in it; 0 where they are on chip, or there already."""
+    load: int = 0
+    """From a free slot to keys, or values, in it; 0 where they lie in place."""
     last: bool = False
     """The last trip of a task, behind which its queries are given back."""
     late: bool = False
@@ -59,7 +61,7 @@ class Pipeline:
     fill: int
     """From the end of a product to its sums."""
     slots: dict[str, int]
-    """Of the rings `query`, `scores`, `p` and `pv`."""
+    """Of the rings `query`, `kv`, `scores`, `p` and `pv`."""
     matrix: int = 0
     """When the matrix unit is free: the end of the last product."""
     vector: int = 0
@@ -74,11 +76,12 @@ class Pipeline:
 
     def step(self, trip: Trip) -> None:
         """S of a trip, beside the later stages of those before."""
-        self.longest = max(self.longest, trip.way)
+        self.longest = max(self.longest, trip.way, trip.load)
         begin = max(self.matrix, self.free["scores"].popleft())
         if trip.way:
             begin = max(begin, self.free["query"].popleft() + trip.way)
-        self.matrix = begin + trip.scores
+        self.matrix = self._loaded(trip, begin) + trip.scores
+        self._read(trip)
         self.pending.append(_Pending(trip, self.matrix))
         if len(self.pending) > min(self.skew, 1):
             self._mix(self.pending[-1 - min(self.skew, 1)])
@@ -100,11 +103,21 @@ class Pipeline:
         begin = max(self.vector + trip.before, one.scored + self.fill, self.free["p"].popleft())
         ready = begin + trip.softmax
         self.vector = ready + trip.kept
-        self.matrix = max(self.matrix, ready, pv.popleft()) + trip.mix
+        mixing = max(self.matrix, ready, pv.popleft())
+        self.matrix = self._loaded(trip, mixing) + trip.mix
+        self._read(trip)
         one.mixed = self.matrix
         self.free["p"].append(self.matrix)
         if not trip.late or self.skew != 1:
             self.free["scores"].append(self.vector if trip.late else ready)
+
+    def _loaded(self, trip: Trip, begin: int) -> int:
+        """When a product can begin that reads a slot of keys or values."""
+        return max(begin, self.free["kv"].popleft() + trip.load) if trip.load else begin
+
+    def _read(self, trip: Trip) -> None:
+        if trip.load:
+            self.free["kv"].append(self.matrix)
 
     def _update(self, one: _Pending) -> None:
         trip = one.trip

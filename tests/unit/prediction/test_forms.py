@@ -107,7 +107,7 @@ def trips(trip: Trip, count: int, skew: int, slots: int = 9) -> tuple[int, int]:
     """The end of so many trips, one by one and as they repeat."""
     ends: list[int] = []
     for once in (1, count):
-        pipeline = Pipeline(skew, 30, dict.fromkeys(("query", "scores", "p", "pv"), slots))
+        pipeline = Pipeline(skew, 30, dict.fromkeys(("query", "kv", "scores", "p", "pv"), slots))
         for _ in range(count // once):
             pipeline.repeat(once, partial(pipeline.step, trip))
         pipeline.drain()
@@ -139,6 +139,13 @@ def test_queries_come_by_their_ring() -> None:
     ends = [trips(task, count, 2, slots=2)[1] for count in (600, 1000)]
     # A slot is loaded and used in turn, and there are two.
     assert ends[1] - ends[0] == 400 * (900 + 200) // 2
+
+
+def test_a_short_ring_of_keys_and_values_is_a_round_trip() -> None:
+    block = Trip(scores=100, softmax=50, kept=10, mix=100, update=20, load=900)
+    for slots, period in ((4, 2 * (900 + 100) // 4), (20, 200)):
+        ends = [trips(block, count, 2, slots)[1] for count in (600, 1000)]
+        assert ends[1] - ends[0] == pytest.approx(400 * period, rel=0.1)
 
 
 def test_tasks_of_a_chain_overlap() -> None:
