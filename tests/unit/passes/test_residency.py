@@ -79,9 +79,9 @@ def kept(module: ModuleOp) -> Residency:
     scratch = " ".join(re.findall(r"tg.global scratch @(\w+)", text))
     if 'ring "fresh"' in text:
         return Residency.ALL
-    if "attn_qkv" not in scratch:
-        return Residency.HEADS
-    return Residency.NONE if "ffn_gate_up" in scratch else Residency.ROWS
+    if "ffn_gate_up" in scratch:
+        return Residency.NONE
+    return Residency.ROWS if "attention" in scratch else Residency.HEADS
 
 
 def check(module: ModuleOp) -> None:
