@@ -39,6 +39,8 @@ class Footprint:
     spm: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     acc: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     local: int = 0
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """By which a kernel makes buffers longer that stay over all kernels, by their names."""
 
 
 class Kernel(Protocol):
@@ -210,6 +212,8 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
 
@@ -221,6 +225,7 @@ class AttentionShape:
             kv_block=depth,
             on_chip=False,
             handed_bytes=0,
+            longer={},
             later_rows=0,
         )
 
@@ -256,6 +261,7 @@ class AttentionShape:
                 "pv": lines * self.head * FLOAT * (2 if tile.skew > 1 else 1),
             },
             lines * (self.head + (7 if tile.skew > 1 else 6)) * FLOAT,
+            {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()},
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -324,6 +330,8 @@ class RowsShape:
     """Rows of a block; None for any power of two."""
     handed: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Bytes a row of each ring that other engines than the store queue read."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
 
     def tiles(self) -> Iterator[Tile]:
         """There is no second tile size."""
@@ -338,7 +346,8 @@ class RowsShape:
         spm = {ring: tile.rows * nbytes for ring, nbytes in each.items()}
         if self.vector_bytes:
             spm["vector"] = self.vector_bytes
-        return Footprint(spm, {}, tile.rows * self.local_row_bytes)
+        longer = {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()}
+        return Footprint(spm, {}, tile.rows * self.local_row_bytes, longer)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """Bytes through hbm against lanes."""
