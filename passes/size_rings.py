@@ -4,15 +4,17 @@
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
 as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory. No ring gets more slots than a launch fills. More slots never change what a program
-computes.
+main memory, before rings of whole results get twice their mark. No ring gets more slots than a
+launch fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 from xdsl.passes import ModulePass
 
@@ -21,6 +23,7 @@ from ..backend.timing import ceil_div, transfer_bytes
 from ..dialects.stream import AcquireOp, ChannelOp
 from ..dialects.tg import GlobalOp
 from ..dialects.tile import LoadOp, root
+from .allocate import globals_in
 from .assign_engines import STATE, WEIGHTS, load_class
 from .fills import fills
 from .memory import channels_of, residents, ring_space
@@ -30,6 +33,8 @@ from .verify_streams import verify_streams
 LATENCIES = 8
 """Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
 takes a few, in which the bytes behind it come in."""
+WEIGHT_LATENCIES = 16
+"""The same for weights where room is left: attention of short sequences has few bytes itself."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 
@@ -68,13 +73,13 @@ class _Sizes:
         most = self.most[channel.channel_name]
         return slots if most is None else max(min(slots, most), channel.slots.data)
 
-    def double(self) -> None:
-        """Twice the mark for every ring, filled by load queues first, small ones first."""
+    def double(self, names: set[str]) -> None:
+        """Twice the mark for some rings, filled by load queues first, small ones first."""
 
         def order(channel: ChannelOp) -> tuple[bool, int]:
             return channel.producer.kind != "ld", channel.slots.data * _slot_bytes(channel)
 
-        for channel in sorted(self.channels, key=order):
+        for channel in sorted((c for c in self.channels if c.channel_name in names), key=order):
             slots = self.useful(channel, 2 * channel.slots.data)
             self.spaces[ring_space(channel)].grow(channel, slots)
 
@@ -107,16 +112,30 @@ class _Sizes:
                     rings.remove(channel)
 
 
-def rings_ahead(module: ModuleOp) -> set[str]:
-    """Rings that loads of packed weights and of state fill: nothing of the step decides when."""
+def rings_ahead(module: ModuleOp, kinds: Sequence[int]) -> set[str]:
+    """Rings that loads of packed weights or of state fill: nothing of the step decides when."""
     classes = {g.sym_name.data: load_class(g) for g in module.ops if isinstance(g, GlobalOp)}
     found: set[str] = set()
     for load in module.walk():
-        if isinstance(load, LoadOp) and classes[load.global_name] in (WEIGHTS, STATE):
+        if isinstance(load, LoadOp) and classes[load.global_name] in kinds:
             slot = root(load.slot).owner
             if isinstance(slot, AcquireOp):
                 found.add(slot.channel_name)
     return found
+
+
+def rings_of_kernels(module: ModuleOp) -> set[str]:
+    """Rings of the vector unit that a kernel fills once, outside of its loops: whole results, which
+    their readers take in the order of the kernels."""
+    inside, outside = set[str](), set[str]()
+    for acquire in module.walk():
+        if isinstance(acquire, AcquireOp) and acquire.engine.kind == "vpu":
+            loops, at = 0, acquire.parent_op()
+            while at is not None:
+                loops += isinstance(at, scf.ForOp)
+                at = at.parent_op()
+            (inside if loops > 1 else outside).add(acquire.channel_name)
+    return outside - inside
 
 
 @dataclass(frozen=True)
@@ -145,13 +164,15 @@ class SizeRingsPass(ModulePass):
         sizes = _Sizes([c for c in channels if c.kind.data == "slot"], fills(op))
         for space, capacity in (("spm", machine.spm_bytes), ("acc", machine.acc_bytes)):
             lives = [r.life for r in residents(op) if r.space == space]
-            used = place(lives, machine.alignment)[1]
+            used = place(lives, machine.alignment)[1] + globals_in(op, space, machine)
             sizes.spaces[space] = _Space(capacity - used)
-        ahead = rings_ahead(op)
+        ahead = rings_ahead(op, (WEIGHTS, STATE))
         sizes.overlap(ahead)
-        sizes.double()
+        whole = rings_of_kernels(op)
+        sizes.double({c.channel_name for c in channels} - whole)
         sizes.accumulate(machine)
-        sizes.run_ahead(
-            ahead,
-            self.weight_ring_bytes or LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps),
-        )
+        latency = transfer_bytes(machine, machine.hbm_latency_ps)
+        sizes.run_ahead(ahead, self.weight_ring_bytes or LATENCIES * latency)
+        weights = rings_ahead(op, (WEIGHTS,))
+        sizes.run_ahead(weights, self.weight_ring_bytes or WEIGHT_LATENCIES * latency)
+        sizes.double(whole)

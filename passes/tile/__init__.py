@@ -17,6 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...backend.machine import load_machine
 from ...dialects.tg import FusedOp, GlobalOp, InputOp, OutputOp, WeightOp
+from ..allocate import bytes_of_globals
 from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
@@ -60,31 +61,42 @@ class TilePass(ModulePass):
         if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
             raise PassError(f"kv-block: found {self.kv_block}, wanted a power of two")
         machine = load_machine(self.machine)
-        machine.require_hbm()
         function = entry_function(op)
         policy = policy_of(op)
         extents = _extents(op)
         tables = tables_of(op)
         regions = assign_regions(function.body.block, policy, extents, Names(symbols(op)))
-        around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
+        batch = tables["q_len"].count.data
+        around = Surroundings(globals_of(op), regions, policy, batch, extents["q_len"])
         found = list(_kernels(function.body.block, 1))
         named = [
-            Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
+            Named(kernel.label.data, describe(kernel, around), repeats, kernel.location)
+            for kernel, repeats in found
         ]
         limits = Limits(
-            policy, extents, self.kv_block, self.most_kv_block, self.unfused, self.later_rows
+            policy,
+            extents,
+            self.kv_block,
+            self.most_kv_block,
+            in_memory=self.unfused,
+            later_rows=self.later_rows,
+            held_bytes=0 if machine.has_hbm else bytes_of_globals(op, machine),
         )
         choice = choose(machine, named, regions, limits)
         in_memory = taken(regions)
+        passed = {
+            pair[0].output
+            for pair in choice.kernels
+            if pair is not None and isinstance(pair[0], Linear) and pair[0].turned is not None
+        }
         for name, type_ in regions.types.items():
-            if name in in_memory or not choice.rooms.on_chip(name):
+            if name in in_memory or (not choice.rooms.on_chip(name) and name not in passed):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
-        described = [(one.kernel, tile) for one, tile in zip(named, choice.tiles, strict=True)]
-        _record_kv_block(op, described)
+        _record_kv_block(op, [pair for pair in choice.kernels if pair is not None])
         body = Block()
         emitter = Emitter(body, function.location)
-        chosen = dict(zip((kernel for kernel, _ in found), described, strict=True))
+        chosen = dict(zip((kernel for kernel, _ in found), choice.kernels, strict=True))
         _Writer(emitter, chosen, choice.rooms).block(function.body.block, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())
@@ -151,7 +163,7 @@ class _Writer:
     """Writes the kernels of a function in order; loops of layers stay loops."""
 
     e: Emitter
-    chosen: Mapping[FusedOp, tuple[Description, Tile]]
+    chosen: Mapping[FusedOp, tuple[Description, Tile] | None]
     rooms: Rooms
     waiting: list[Heads] = field(default_factory=list[Heads])
     """Kernels whose keys and values are to be stored behind the attention that reads them."""
@@ -163,7 +175,8 @@ class _Writer:
             match op:
                 case FusedOp():
                     e.location = op.location
-                    self._kernel(*self.chosen[op], layer)
+                    if (chosen := self.chosen[op]) is not None:
+                        self._kernel(*chosen, layer)
                 case scf.ForOp():
                     e.location = op.location
                     with e.loop(_trips(op), "l") as counter:

@@ -13,6 +13,7 @@ from ...dialects.lowbit import PackedType, TileType
 from ...dialects.spaces import SPM
 from .activations import ACTIVATIONS
 from .emitter import Emitter, Index
+from .heads_in_panels import Turned, emit_turned
 from .norm import Norm, emit_norm
 from .residency import Home, Rooms
 from .tiles import Tile, narrow_depth
@@ -53,6 +54,8 @@ class Linear:
     steps: Sequence[Step]
     output: str
     result: Attribute
+    turned: Turned | None = None
+    """The head-wise kernel that the panels go through, instead of to `output`."""
 
     @property
     def halved(self) -> bool:
@@ -117,12 +120,32 @@ def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
     packing = kernel.packing
     full = packing.n // packing.panel
     operand = _operand(e, kernel, block, rooms)
+    if kernel.turned is not None:
+        _turned_panels(e, kernel, kernel.turned, block, operand, rooms)
+        return
     room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
     if full:
         with e.loop(full, "n") as n:
             _panel(e, kernel, block, operand, n, packing.panel, room, rooms)
     if packing.n % packing.panel:
         _panel(e, kernel, block, operand, full, packing.n % packing.panel, room, rooms)
+
+
+def _turned_panels(
+    e: Emitter, kernel: Linear, turned: Turned, block: Rows, operand: SSAValue, rooms: Rooms
+) -> None:
+    """Panels whose heads are turned and stored one by one."""
+    rows = turned.rows(e, block.first, block.count)
+    angles = turned.angles(e, rows, block.size.rows)
+    for run in turned.runs:
+        with e.loop(run.panels, "n") as n:
+            panel = e.plus(run.first, n)
+            x = _product(e, kernel, block, operand, panel, run.columns)
+            if kernel.steps:
+                to = e.buffer((block.size.rows, run.columns), Float32Type(), "v")
+                _epilogue(e, kernel, block, x, to, panel, 0, rooms)
+                x = to
+            emit_turned(e, turned, run, n, x, angles, rows, block.layer)
 
 
 def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
@@ -156,17 +179,10 @@ def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
     return operand
 
 
-def _panel(
-    e: Emitter,
-    kernel: Linear,
-    block: Rows,
-    operand: SSAValue,
-    panel: Index,
-    columns: int,
-    room: SSAValue | None,
-    rooms: Rooms,
-) -> None:
-    """One panel of the result: `columns` of them, beginning at panel times the panel width."""
+def _product(
+    e: Emitter, kernel: Linear, block: Rows, operand: SSAValue, panel: Index, columns: int
+) -> SSAValue:
+    """The sums of one panel: `columns` of them, beginning at panel times the panel width."""
     packing, size, count = kernel.packing, block.size, block.count
     sums = e.sums((size.rows, columns), "sums", "sums")
     last = packing.panels - 1
@@ -190,6 +206,22 @@ def _panel(
         if packing.k % packing.spec.block:
             clipped = e.least(deep, e.minus(packing.k, start))
         e.matmul(part, slot.result, sums, count, depth=clipped)
+    return sums
+
+
+def _panel(
+    e: Emitter,
+    kernel: Linear,
+    block: Rows,
+    operand: SSAValue,
+    panel: Index,
+    columns: int,
+    room: SSAValue | None,
+    rooms: Rooms,
+) -> None:
+    """One panel of the result, stored, or in its columns of `room`."""
+    packing, size, count = kernel.packing, block.size, block.count
+    sums = _product(e, kernel, block, operand, panel, columns)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
     where = e.times(panel, step)

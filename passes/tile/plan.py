@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from xdsl.dialects.builtin import LocationAttr
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
 from ...backend.timing import phases, significand, transfer_bytes
+from ...dialects.shaped import nbytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
 from .heads import Heads
+from .heads_in_panels import Turned, runs_of
 from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
-from .regions import Regions
-from .residency import Home, Residency, Rooms, find_homes
+from .regions import Regions, readers
+from .residency import Home, Residency, Rooms, find_homes, taken
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
@@ -30,6 +35,7 @@ class Named:
     label: str
     kernel: Description
     repeats: int
+    location: LocationAttr
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,18 @@ class Limits:
     """All tensors between kernels go through main memory."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
+    held_bytes: int = 0
+    """Bytes of the scratchpad that weights, cache, inputs and outputs take."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Tiles in the order of the kernels, and the rooms of what is on chip."""
+    """What is written for each kernel in order, with its tile, and the rooms of what is on chip.
 
-    tiles: Sequence[Tile]
+    None stands for a kernel that is done within the one before it.
+    """
+
+    kernels: Sequence[tuple[Description, Tile] | None]
     rooms: Rooms
     picoseconds: int
 
@@ -68,17 +79,22 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
     best: Choice | None = None
     refused: DoesNotFitError | None = None
     for residency in wanted:
-        rooms = _rooms(machine, kernels, regions, find_homes(regions, residency), limits)
-        shapes = [_Shapes(machine, rooms, limits).of(named) for named in kernels]
+        homes = find_homes(regions, residency)
+        joined = kernels if limits.in_memory else turn_in_panels(kernels, regions, homes)
+        rooms = _rooms(machine, kernels, regions, homes, limits)
+        written = [named for named in joined if named is not None]
+        shapes = [_Shapes(machine, rooms, limits).of(named) for named in written]
         try:
-            plan = search(machine, shapes, _held(machine, rooms))
+            plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms))
         except DoesNotFitError as error:
             if refused is None or error.wanted < refused.wanted:
                 refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
-            _lengthen(rooms, kernels, plan.tiles)
-            best = Choice(plan.tiles, rooms, plan.picoseconds)
+            _lengthen(rooms, written, plan.tiles)
+            tiles = iter(plan.tiles)
+            pairs = [None if named is None else (named.kernel, next(tiles)) for named in joined]
+            best = Choice(pairs, rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
         raise refused
@@ -105,6 +121,31 @@ def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
             case _:
                 pass
     return True
+
+
+def turn_in_panels(
+    kernels: Sequence[Named], regions: Regions, homes: dict[str, Home]
+) -> list[Named | None]:
+    """The kernels, where head-wise ones are part of the matmuls that make their rows: of one
+    sequence, to main memory, with whole heads in every panel. Those rows then have no home."""
+    joined: list[Named | None] = list(kernels)
+    for number, (named, following) in enumerate(pairwise(kernels)):
+        match named.kernel, following.kernel:
+            case Linear(index=None, halved=False) as linear, Heads(batch=1) as heads:
+                runs = runs_of(linear.packing, heads.parts)
+                sources = {part.source for part in heads.parts}
+                alone = sources == {linear.output} and readers(regions, linear.output) == 1
+                results = [part.output for part in heads.parts if part.output is not None]
+                stored = all(homes.get(name, Home.MEMORY) is Home.MEMORY for name in results)
+                if runs is None or not alone or not stored:
+                    continue
+                homes[linear.output] = Home.MEMORY
+                turned = Turned(heads, following.location, runs)
+                joined[number] = replace(named, kernel=replace(linear, turned=turned))
+                joined[number + 1] = None
+            case _:
+                pass
+    return joined
 
 
 def _padded_columns(kernels: Sequence[Named]) -> dict[str, int]:
@@ -146,9 +187,15 @@ def _rooms(
 
 
 def _held(machine: Machine, rooms: Rooms) -> int:
-    """Bytes of the buffers that the vector unit keeps, each aligned."""
+    """Bytes of the buffers that the vector unit keeps, each aligned, and of the regions of tensors
+    where the scratchpad holds them, too."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
-    return sum(aligned(machine, rooms.rows * n) for n in kept)
+    held = sum(aligned(machine, rooms.rows * n) for n in kept)
+    if machine.has_hbm:
+        return held
+    picked = taken(rooms.regions)
+    types = [t for n, t in rooms.regions.types.items() if n in picked or not rooms.on_chip(n)]
+    return held + sum(aligned(machine, nbytes(t)) for t in types)
 
 
 @dataclass(frozen=True)
@@ -204,6 +251,12 @@ class _Shapes:
         gathered = kernel.index is not None
         source = () if gathered else (kernel.source,)
         spilled = gathered and rooms.on_chip(kernel.source)
+        turned = kernel.turned
+        out_bytes = element_bytes(kernel.result)
+        temporaries, vector_steps = max(len(written) - 1, 0), max(sum(passes), 1)
+        if turned is not None:
+            out_bytes = max(element_bytes(part.element) for part in turned.kernel.parts)
+            temporaries, vector_steps = len(written), sum(passes) + turned.passes
         return LinearShape(
             label=named.label,
             most_rows=self.limits.extents[kernel.count],
@@ -216,10 +269,10 @@ class _Shapes:
             operand_bytes=element_bytes(kernel.operand),
             through_vector=kernel.through_vector(rooms.home(kernel.source)),
             out_columns=packing.panel // 2 if kernel.halved else packing.panel,
-            out_bytes=element_bytes(kernel.result),
+            out_bytes=out_bytes,
             residuals=sum(not rooms.on_chip(name) for name in tensors),
-            temporaries=max(len(written) - 1, 0),
-            vector_steps=max(sum(passes), 1),
+            temporaries=temporaries,
+            vector_steps=vector_steps,
             repeats=named.repeats,
             last_columns=packing.panel_stride_columns(packing.panels - 1),
             at_once=kernel.on_chip(rooms),
@@ -227,6 +280,8 @@ class _Shapes:
             stored=not rooms.on_chip(kernel.output),
             handed_bytes=self._handed(kernel.output, *source),
             spilled_bytes=rooms.spilled_rows(packing.k) * packing.k * FLOAT if spilled else 0,
+            angle_bytes=0 if turned is None else turned.dim * FLOAT,
+            turned_bytes=0 if turned is None else turned.local_columns * FLOAT,
         )
 
     def _attention(self, named: Named, kernel: Attention) -> AttentionShape:
@@ -247,6 +302,7 @@ class _Shapes:
             kv_block=limits.kv_block,
             most_kv_block=limits.most_kv_block,
             on_chip=self.rooms.on_chip(kernel.query),
+            causal=not kernel.full,
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
             longer=self._longer(kernel.output),

@@ -8,16 +8,20 @@ not depend on the machine's memories, so that a larger one is never predicted to
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div
+from ...backend.timing import ceil_div, transfer_bytes
 from .shapes import AttentionShape, Footprint, Kernel
 from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+STARVED_PERCENT = 100
+"""A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
+RESIDENT = ("weights", "kv", "vector")
+"""Rings of what units read in place where there is no main memory."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
@@ -112,16 +116,31 @@ def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later
     return _Option(tile, footprint, picoseconds, rank, later, slots)
 
 
+def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
+    """What a kernel needs, without the rings that a machine without main memory does not have."""
+    found = kernel.footprint(tile)
+    if machine.has_hbm:
+        return found
+    rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
+    return Footprint(rings, found.acc, found.local)
+
+
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     tiles = list(kernel.tiles())
     times = [kernel.picoseconds(machine, tile) for tile in tiles]
     ranks = zip(_coarse(times), _coarse(_later(machine, kernel, tiles)), strict=True)
     every = [
-        _option(tile, kernel.footprint(tile), time, *rank)
+        _option(tile, _footprint(machine, kernel, tile), time, *rank)
         for tile, time, rank in zip(tiles, times, ranks, strict=True)
     ]
-    return sorted(every, key=lambda o: (o.rank, o.later, sum(o.footprint.spm.values())))
+
+    def order(option: _Option) -> tuple[int, int, int, int]:
+        # A deep tile of weights that are read in place takes no room, and fewer instructions.
+        deep = 0 if machine.has_hbm else -option.tile.depth
+        return option.rank, option.later, sum(option.footprint.spm.values()), deep
+
+    return sorted(every, key=order)
 
 
 def _coarse(times: Sequence[int]) -> list[int]:
@@ -143,14 +162,15 @@ def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]
     for depth in {tile.depth for tile in tiles}:
         shape = kernel.later(depth)
         whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
-        fitting = (tile for tile in whole if _leaves_room(machine, shape.footprint(tile)))
+        fitting = (t for t in whole if _leaves_room(machine, _footprint(machine, shape, t)))
         times = [shape.picoseconds(machine, tile) for tile in fitting]
         if times:
             found[depth] = min(times)
     fastest = min(found.values(), default=0)
+    room = (_leaves_room(machine, _footprint(machine, kernel, tile)) for tile in tiles)
     return [
-        found.get(tile.depth, fastest) if _leaves_room(machine, kernel.footprint(tile)) else NEVER
-        for tile in tiles
+        found.get(tile.depth, fastest) if enough else NEVER
+        for tile, enough in zip(tiles, room, strict=True)
     ]
 
 
@@ -202,6 +222,39 @@ def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option
     return [o for o in kernel if o.slots[axis] == least]
 
 
+def _fill(
+    machine: Machine, options: Sequence[Sequence[_Option]], picked: Sequence[_Option]
+) -> Sequence[_Option]:
+    """Larger weight tiles for kernels whose own, in the fewest slots that a ring has, would not
+    cover the latency of main memory: slots are as large as the largest of all kernels anyway."""
+    ahead = transfer_bytes(machine, machine.hbm_latency_ps)
+    rings = [(o.footprint.spm, o.footprint.acc) for o in picked]
+    most = [
+        {name: max(r[axis].get(name, 0) for r in rings) for r in rings for name in r[axis]}
+        for axis in range(2)
+    ]
+
+    def fits(option: _Option, mine: _Option) -> bool:
+        foot = option.footprint
+        return (
+            option.picoseconds * STARVED_PERCENT <= mine.picoseconds * (STARVED_PERCENT + 1)
+            and foot.local <= mine.footprint.local
+            and all(nbytes <= most[0].get(ring, 0) for ring, nbytes in foot.spm.items())
+            and all(nbytes <= most[1].get(ring, 0) for ring, nbytes in foot.acc.items())
+        )
+
+    def weights(option: _Option) -> int:
+        return option.footprint.spm.get("weights", 0)
+
+    def starved(option: _Option) -> bool:
+        return 0 < weights(option) * LEAST_SLOTS["weights"] < ahead
+
+    return [
+        max((o for o in every if fits(o, mine)), key=weights) if starved(mine) else mine
+        for every, mine in zip(options, picked, strict=True)
+    ]
+
+
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
     return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
 
@@ -220,6 +273,8 @@ def _refuse(
 
     least = min(_candidates(options), key=key)
     spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes and not machine.has_hbm:
+        return DoesNotFitError(machine.does_not_fit(spm), spm)
     if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
@@ -246,6 +301,7 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
+    best_picked: Sequence[_Option] = ()
     for picked in _candidates(options):
         rank = sum(option.rank for option in picked)
         if best is not None and rank > best.rank:
@@ -257,6 +313,13 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
         if best is None or (rank, later, spm) < (best.rank, best.later, best.spm_bytes):
             time = sum(option.picoseconds for option in picked)
             best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
+            best_picked = picked
     if best is None:
         raise _refuse(machine, kernels, options, held)
-    return best
+    filled = _fill(machine, options, best_picked)
+    return replace(
+        best,
+        tiles=[option.tile for option in filled],
+        picoseconds=sum(option.picoseconds for option in filled),
+        rank=sum(option.rank for option in filled),
+    )

@@ -20,7 +20,7 @@ from ...backend.timing import (
     transfer_ps,
     vector_cycles,
 )
-from .tiles import Tile, narrow_depth
+from .tiles import Tile, heads_at_once, narrow_depth
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -103,6 +103,10 @@ class LinearShape:
     """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
     spilled_bytes: int = 0
     """Bytes of a slot of rows that are stored before some of them are gathered."""
+    angle_bytes: int = 0
+    """Bytes a row of the angles that heads of the result are turned by, panel by panel."""
+    turned_bytes: int = 0
+    """Bytes a row that turning needs beside."""
 
     @property
     def blocks(self) -> int:
@@ -150,7 +154,9 @@ class LinearShape:
             spm["out"] = max(out, self.spilled_bytes)
         if self.residuals:
             spm["residual"] = rows * self.out_columns * FLOAT
-        local = rows * FLOAT + self.temporaries * rows * self.panel * FLOAT
+        if self.angle_bytes:
+            spm["angles"] = rows * self.angle_bytes
+        local = rows * (FLOAT + self.temporaries * self.panel * FLOAT + self.turned_bytes)
         return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -171,10 +177,15 @@ class LinearShape:
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
         columns = self.k * self.loaded + self.n * self.stored
-        moved = sum(count * nbytes for count, _, _, nbytes in cuts) + even * columns * FLOAT
+        # Without main memory the matrix unit reads weights where they lie.
+        loads = cuts if machine.has_hbm else []
+        moved = sum(count * nbytes for count, _, _, nbytes in loads) + even * columns * FLOAT
+        units = max(matrix, vector)
+        if not machine.has_hbm:  # The first product, or the last epilogue, hides behind no load.
+            units += min(matrix, vector) // panels
         busiest = max(
-            cycles_to_ps(machine, max(matrix, vector)),
-            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in cuts),
+            cycles_to_ps(machine, units),
+            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in loads),
             transfer_ps(machine, moved),
         )
         fill = cycles_to_ps(machine, machine.matrix_fill)
@@ -214,20 +225,15 @@ class AttentionShape:
     """Rows of that: the most of a step."""
     longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Bytes a row of buffers that must be longer by a block of rows but one."""
+    causal: bool = True
+    """Rows see positions up to their own, not all."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
 
     def later(self, depth: int) -> "AttentionShape":
         """The same attention in an entry that takes over this KV block."""
-        return replace(
-            self,
-            most_rows=self.later_rows,
-            kv_block=depth,
-            on_chip=False,
-            handed_bytes=0,
-            longer={},
-            later_rows=0,
-        )
+        rows = replace(self, most_rows=self.later_rows, later_rows=0, kv_block=depth)
+        return replace(rows, on_chip=False, handed_bytes=0, longer={})
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
@@ -238,8 +244,16 @@ class AttentionShape:
         most_heads = self.kv_heads if self.most_rows == 1 else 1
         choices = [n for n in range(1, most_heads + 1) if self.kv_heads % n == 0]
         for rows, depth, heads in product(powers_of_two(self.most_rows), depths, choices):
-            for skew in range(SKEWS if depth < self.context else 1):
+            _, tasks = self._chains(Tile(rows, depth, heads))
+            for skew in range(SKEWS if depth < self.context or tasks > 1 else 1):
                 yield Tile(rows, depth, heads, skew)
+
+    def _chains(self, tile: Tile) -> tuple[int, int]:
+        """Chains of tasks, and the tasks of each: a pipeline goes on from task to task of one."""
+        blocks, heads = ceil_div(self.most_rows, tile.rows), self.kv_heads // tile.heads
+        if heads > 1:
+            return self.batch * blocks, heads
+        return (1, self.batch) if self.most_rows == 1 else (self.batch, blocks)
 
     def footprint(self, tile: Tile) -> Footprint:
         """Slots for the rows of all heads of a tile; a product that crosses trips has two."""
@@ -267,18 +281,21 @@ class AttentionShape:
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """S, softmax, PV and O of all blocks, as the pipeline overlaps them, or the loads."""
         slot = tile.heads * tile.depth * self.head * self.kv_bytes
-        moved = queue_ps(machine, slot, 2)
-        cycles = self._chain_cycles(machine, tile)
+        moved = queue_ps(machine, slot, 2) if machine.has_hbm else 0
         steps = ceil_div(self.context, tile.depth)
-        tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)
-        busiest = max(cycles_to_ps(machine, cycles), steps * moved)
+        chains, tasks = self._chains(tile)
+        if not tile.skew:
+            chains, tasks = chains * tasks, 1
+        cycles = self._chain_cycles(machine, tile, tasks)
+        busiest = max(cycles_to_ps(machine, cycles), tasks * steps * moved)
         around = cycles_to_ps(machine, 6 * vector_cycles(machine, 1, 1))
-        return (
-            self.repeats * tasks * (busiest + (around if self.on_chip else machine.hbm_latency_ps))
-        )
+        beside = self.on_chip or not machine.has_hbm
+        latency = around if beside else machine.hbm_latency_ps
+        return self.repeats * chains * (busiest + latency)
 
-    def _chain_cycles(self, machine: Machine, tile: Tile) -> int:
-        """Cycles of all blocks, one stage after another or as a pipeline of two or three stages.
+    def _chain_cycles(self, machine: Machine, tile: Tile, tasks: int) -> int:
+        """Cycles of all blocks of some tasks, one stage after another or as a pipeline of two or
+        three stages.
 
         The chain of one block, and a period for each block more. A period is at least the work of
         each unit, and as long as what a product waits for from itself some trips before: S(t),
@@ -291,7 +308,8 @@ class AttentionShape:
 
         def products(n: int, k: int) -> int:
             each = matmul_cycles(machine, flat, n, k, self.phases)
-            return stage + tile.heads * (each + SCALARS * machine.scalar_cycles)
+            shared = ceil_div(SCALARS, heads_at_once(tile.heads))
+            return stage + tile.heads * (each + shared * machine.scalar_cycles)
 
         scores, values = products(depth, self.head), products(self.head, depth)
         wide, narrow = (vector_cycles(machine, lines, n) for n in (depth, 1))
@@ -303,13 +321,30 @@ class AttentionShape:
         around = max(kept, values + fill) + update + softmax
         match tile.skew:
             case 0:
-                period = chain
+                work, wait = 0, chain
             case 1:
-                period = max(scores + values, around, ceil_div(ahead, 2))
+                # The next S has room when the update before is done: its stage held the slot.
+                held = scores + values + fill + update
+                work, wait = scores + values, max(around, held, ceil_div(ahead, 2))
             case _:
                 vector = softmax + kept + update
-                period = max(scores + values, vector, ceil_div(ahead, 2), ceil_div(around, 2))
-        return chain + (ceil_div(self.context, depth) - 1) * period
+                work, wait = max(scores + values, vector), ceil_div(max(ahead, around), 2)
+        # The last block of a task is short: work goes with its positions, waiting does not.
+        positions, trips = self._seen(tile)
+        trips = ceil_div(tasks * max(trips, 2 * tile.skew), 2)
+        heads = (tasks - 1) * (1 + tile.skew) * 2 * stage
+        busy = max(ceil_div(tasks * positions * work, depth) - work, 0)
+        return chain + max(busy, (trips - 1) * wait) + heads
+
+    def _seen(self, tile: Tile) -> tuple[int, int]:
+        """Positions that a block of rows sees, and twice its KV blocks: the mean over all blocks of
+        a prompt that fills the context, or those of the last row."""
+        rows, depth = min(tile.rows, self.most_rows), tile.depth
+        whole = ceil_div(self.context, depth)
+        if not self.causal or self.most_rows == 1:
+            return self.context, 2 * whole
+        positions = ceil_div(self.context + rows, 2)
+        return positions, whole + 1 if rows < depth else ceil_div(2 * positions, depth)
 
 
 @dataclass(frozen=True)

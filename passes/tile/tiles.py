@@ -1,6 +1,10 @@
 """The choice for one kernel."""
 
 from dataclasses import dataclass
+from math import gcd
+
+HEADS_AT_ONCE = 4
+"""The most KV heads whose products share scalar instructions: a trip of a loop over heads."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,11 @@ class Tile:
     """KV heads that attention treats at once."""
     skew: int = 0
     """Cuts that make a pipeline of attention's loop over KV blocks; 0: one stage after another."""
+
+
+def heads_at_once(heads: int) -> int:
+    """KV heads in a trip of the loop over those of a block: an even cut."""
+    return gcd(heads, HEADS_AT_ONCE)
 
 
 def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from machines import MIB, NO_MAIN_MEMORY, varied, write_machine
 from numpy.typing import NDArray
 
 from tilewright.backend.image import read_image
@@ -152,20 +153,36 @@ CASES: dict[str, Callable[[np.random.Generator, int, int], Case]] = {
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_numpys(name: str, seed: int, unfused: bool, tmp_path: Path) -> None:
+    check(a_case(name, seed), tmp_path, "tw-small", unfused)
+
+
+@pytest.mark.parametrize("unfused", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_values_without_main_memory(name: str, unfused: bool, tmp_path: Path) -> None:
+    near = varied(NO_MAIN_MEMORY | {"spm_bytes": 2 * MIB}, "near")
+    check(a_case(name, 1), tmp_path, write_machine(near, tmp_path), unfused)
+
+
+def a_case(name: str, seed: int) -> Case:
+    """A graph of some rows, with some of them in use."""
     random = np.random.default_rng([seed, len(name)])
     rows = int(random.integers(2, 41))
-    case = CASES[name](random, rows, int(random.integers(1, rows + 1)))
+    return CASES[name](random, rows, int(random.integers(1, rows + 1)))
+
+
+def check(case: Case, tmp_path: Path, machine: str, unfused: bool) -> None:
+    """Compile a graph, run it, and compare with numpy."""
     path = tmp_path / "graph.mlir"
     path.write_text(case.text)
     if case.arrays:
         arrays = {key: array.astype(np.float32) for key, array in case.arrays.items()}
         save_file(arrays, path.with_suffix(".safetensors"))
     image = tmp_path / "graph.tw"
-    compile_model(path, machine="tw-small", output=image, unfused=unfused)
+    compile_model(path, machine=machine, output=image, unfused=unfused)
     emulator = open_emulators(read_image(image), "fast", "sequential", True)["step"]
     for key, array in case.inputs.items():
         emulator.write(key, np.ascontiguousarray(array, np.float32))
     emulator.run(graphs.launch(case.run))
-    found = emulator.read("y", np.float32).reshape(rows, -1)[: case.run]
+    found = emulator.read("y", np.float32).reshape(case.rows, -1)[: case.run]
     limit = TOLERANCE * max(1.0, float(case.want.std()))
     np.testing.assert_allclose(found, case.want, rtol=0, atol=limit)

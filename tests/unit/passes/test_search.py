@@ -63,12 +63,15 @@ def fastest(machine: Machine, shape: AttentionShape, depth: int) -> int:
 
 
 def test_attention_is_cut_where_that_saves_time() -> None:
-    """Not for one block; once where the arrays bind; twice where the units wait for each other."""
+    """Not for one block of one task; the more the units wait for each other."""
     slow_fill = replace(SMALL, matrix_fill=1000)
     assert fastest(slow_fill, attention(), 32) == 2
-    assert fastest(slow_fill, attention(), 128) == 0
+    assert fastest(slow_fill, attention(), 128) == 1, "the other head's block runs beside it"
+    assert fastest(slow_fill, replace(attention(), kv_heads=1), 128) == 0
     quick = replace(SMALL, matrix_fill=0, lanes=1 << 20, vector_startup=0)
-    assert fastest(quick, attention(), 32) == 1
+    for machine in (slow_fill, quick):
+        times = [attention().picoseconds(machine, Tile(16, 32, 1, cuts)) for cuts in range(3)]
+        assert times[2] < times[1] < times[0]
 
 
 def test_what_crosses_trips_has_two_slots() -> None:
@@ -135,13 +138,12 @@ def test_a_larger_scratchpad_gets_larger_tiles() -> None:
 
 
 def test_of_kv_blocks_that_are_as_fast_the_one_that_suits_other_entries_is_chosen() -> None:
-    """Bytes bind a step of one row, whatever the block; the arrays bind the rows of a prompt, and a
-    block of less than an array's rows leaves some of it idle."""
+    """Bytes bind a step of one row, whatever the block; a prompt's short blocks wait for fills."""
     machine = load_machine("tpu-v5e")
-    alone = replace(attention(1, 4096), kv_heads=32, head=128)
+    alone = replace(attention(1, 1024), kv_heads=32, head=128, group=1, most_kv_block=1024)
     with_prompt = replace(alone, later_rows=512)
     first, second = (search(machine, [shape]) for shape in (alone, with_prompt))
-    assert tiles(first)[0][1] < machine.array_rows <= tiles(second)[0][1]
+    assert tiles(first)[0][1] < tiles(second)[0][1]
     assert second.rank == first.rank
 
     def prompt(plan: Plan) -> int:
