@@ -33,7 +33,7 @@ from .verify_streams import verify_streams
 LATENCIES = 8
 """Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
 takes a few, in which the bytes behind it come in."""
-WEIGHT_LATENCIES = 16
+WEIGHT_LATENCIES = 2 * LATENCIES
 """The same for weights where room is left: attention of short sequences has few bytes itself."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
