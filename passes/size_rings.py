@@ -11,6 +11,7 @@ computes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp
@@ -27,7 +28,7 @@ from .memory import channels_of, residents, ring_space
 from .placement import align, place
 from .verify_streams import verify_streams
 
-LATENCIES = 8
+LATENCIES = 2
 """Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
 takes a few, in which the bytes behind it come in."""
 SPARE_SLOTS = 2
@@ -95,16 +96,26 @@ class _Sizes:
                 self.spaces[ring_space(channel)].grow(channel, max(slots, channel.slots.data))
 
     def run_ahead(self, names: set[str], nbytes: int) -> None:
-        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots."""
+        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots; then
+        each by its share of the bytes that a launch loads, until nothing is left."""
         rings = [c for c in self.channels if c.channel_name in names]
-        while rings:
-            for channel in list(rings):
+        growing = list(rings)
+        while growing:
+            for channel in list(growing):
                 wanted = ceil_div(nbytes, _slot_bytes(channel)) + SPARE_SLOTS
-                wanted = self.useful(channel, wanted)
-                if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
-                    channel, channel.slots.data + 1
-                ):
-                    rings.remove(channel)
+                if not self._longer(channel, wanted):
+                    growing.remove(channel)
+        growing = [c for c in rings if self.most[c.channel_name] is not None]
+        while growing:
+            channel = min(growing, key=lambda c: Fraction(c.slots.data, self.most[c.channel_name]))
+            if not self._longer(channel, channel.slots.data + 1):
+                growing.remove(channel)
+
+    def _longer(self, channel: ChannelOp, wanted: int) -> bool:
+        """Give a ring one more slot, up to `wanted`; whether it got one."""
+        if channel.slots.data >= self.useful(channel, wanted):
+            return False
+        return self.spaces[ring_space(channel)].grow(channel, channel.slots.data + 1)
 
 
 def rings_ahead(module: ModuleOp) -> set[str]:

@@ -134,7 +134,10 @@ class EmbedOp(TextOp):
 
 @irdl_op_definition
 class TakeOp(TextOp):
-    """result[r, :] = x[@index[r], :]: `%y = tg.take %x, @logit_index : T`."""
+    """result[r, :] = x[@index[r], :]: `%y = tg.take %x, @logit_index : T`.
+
+    An index outside of x gives zeros or, where x has at most one row, that row.
+    """
 
     name = "tg.take"
     x = operand_def(TensorType)

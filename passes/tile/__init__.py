@@ -25,11 +25,12 @@ from .attention import Attention, emit_attention
 from .emitter import Emitter, Index
 from .heads import Heads, emit_heads
 from .heads_on_chip import emit_appends, emit_heads_on_chip
+from .joint import Named
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
-from .plan import Limits, Named, choose
+from .plan import Limits, choose
 from .regions import ROW_COUNTS, assign_regions
-from .residency import Rooms, taken
+from .residency import Rooms
 from .rows import Embedding, emit_embedding
 from .steps import emit_step
 from .tiles import Tile
@@ -70,16 +71,19 @@ class TilePass(ModulePass):
         ]
         limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
         choice = choose(machine, named, regions, limits)
-        in_memory = taken(regions)
+        in_memory = {
+            kernel.source
+            for kernel, _ in choice.kernels
+            if isinstance(kernel, Linear) and kernel.index is not None
+        }
         for name, type_ in regions.types.items():
             if name in in_memory or not choice.rooms.on_chip(name):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
-        described = [(one.kernel, tile) for one, tile in zip(named, choice.tiles, strict=True)]
-        _record_kv_block(op, described)
+        _record_kv_block(op, choice.kernels)
         body = Block()
         emitter = Emitter(body, function.location)
-        chosen = dict(zip((kernel for kernel, _ in found), described, strict=True))
+        chosen = dict(zip((kernel for kernel, _ in found), choice.kernels, strict=True))
         _Writer(emitter, chosen, choice.rooms).block(function.body.block, [])
         emitter.location = function.location
         emitter.add(func.ReturnOp())

@@ -1,7 +1,10 @@
-"""A matmul kernel -> tile loops: rows stay, weights stream by panels, an epilogue a panel."""
+"""A matmul kernel -> tile loops: rows stay, weights stream by panels, an epilogue for one panel or
+several."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.dialects.builtin import Float32Type, MemRefType
@@ -64,9 +67,28 @@ class Linear:
         inside = home is Home.VECTOR and self.index is None
         return self.norm is not None or self.source_element != self.operand or inside
 
+    def in_order(self, rooms: Rooms) -> Linear:
+        """The kernel without an index where that can only pick the one row that is on chip."""
+        only = rooms.rows == 1 and rooms.on_chip(self.source)
+        return replace(self, index=None) if only else self
+
     def on_chip(self, rooms: Rooms) -> bool:
         """Whether the kernel reads or makes rows on chip, all of them at once."""
         return rooms.on_chip(self.output) or (self.index is None and rooms.on_chip(self.source))
+
+    @property
+    def squared(self) -> bool:
+        """Whether the epilogue's last pass can leave the sum of squares of the rows, too."""
+        return not self.steps or self.steps[-1].kind not in ("unary", "half")
+
+    def groups(self) -> list[int]:
+        """How many panels may share a slot of sums and a pass of the vector unit for each step."""
+        full, panels = self.packing.n // self.packing.panel, self.packing.panels
+        if not self.halved:
+            return sorted({1, panels})
+        if any(step.kind in ("vector", "tensor") for step in self.steps):
+            return [1]
+        return [n for n in range(1, full + 1) if full % n == 0]
 
     @property
     def packing(self) -> Packing:
@@ -110,16 +132,35 @@ def _spill(e: Emitter, kernel: Linear, rooms: Rooms) -> None:
 
 
 def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
-    """Full panels in a loop, and the narrower last panel behind it."""
-    packing = kernel.packing
+    """Full panels in a loop, some at a time, and the narrower last panel behind it; or all at once.
+    """
+    packing, together = kernel.packing, block.size.panels
+    operands = _operands(e, kernel, block, rooms)
+    if kernel.output in rooms.in_sums:
+        rooms.values[kernel.output] = _product(e, kernel, block, operands, 0, packing.n)
+        return
     full = packing.n // packing.panel
-    operand = _operand(e, kernel, block, rooms)
-    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
-    if full:
-        with e.loop(full, "n") as n:
-            _panel(e, kernel, block, operand, n, packing.panel, room, rooms)
+    pieces = rooms.pieces.get(kernel.output, 1)
+    for piece in range(pieces):
+        room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
+        if together >= packing.panels:
+            _panel(e, kernel, block, operands, Cut(0, packing.n), room, rooms)
+            return
+        if full:
+            with e.loop(full // together // pieces, "n") as n:
+                begin = piece * full // pieces
+                first = e.plus(begin, e.times(n, together))
+                cut = Cut(first, together * packing.panel, e.times(n, together))
+                _panel(e, kernel, block, operands, cut, room, rooms)
     if packing.n % packing.panel:
-        _panel(e, kernel, block, operand, full, packing.n % packing.panel, room, rooms)
+        _panel(e, kernel, block, operands, Cut(full, packing.n % packing.panel), room, rooms)
+
+
+def _operands(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> Sequence[SSAValue]:
+    """The block of rows as the matrix unit reads it, in equal pieces of K."""
+    if rooms.pieces.get(kernel.source, 1) > 1:
+        return rooms.parts[kernel.source]
+    return [_operand(e, kernel, block, rooms)]
 
 
 def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
@@ -149,54 +190,112 @@ def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
     if kernel.norm is None:
         e.vec("id", part, to=target, rows=count)
     else:
-        emit_norm(e, kernel.norm, block.layer, part, target, count)
+        known = rooms.squares.get(kernel.source) if kernel.index is None else None
+        emit_norm(e, kernel.norm, block.layer, part, target, count, known)
     return operand
+
+
+def _product(
+    e: Emitter,
+    kernel: Linear,
+    block: Rows,
+    operands: Sequence[SSAValue],
+    panel: Index,
+    columns: int,
+) -> SSAValue:
+    """The sums of some panels: `columns` of them, beginning at panel times the panel width.
+
+    All of them take in a piece of K before the next: it may not be there yet.
+    """
+    width, rows = kernel.packing.panel, block.size.rows
+    sums = e.sums((rows, columns), "sums", "sums")
+    for number, operand in enumerate(operands):
+        piece = Piece(operand, number, len(operands))
+        if columns // width:
+            with e.loop(columns // width, "p") as p:
+                part = e.part(sums, [0, e.times(p, width)], [rows, width])
+                _multiply(e, kernel, block, piece, e.plus(panel, p), part)
+        if columns % width:
+            part = e.part(sums, [0, columns - columns % width], [rows, columns % width])
+            _multiply(e, kernel, block, piece, e.plus(panel, columns // width), part)
+    return sums
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows' values for one of some equal pieces of K."""
+
+    operand: SSAValue
+    number: int
+    pieces: int
+
+
+def _multiply(
+    e: Emitter, kernel: Linear, block: Rows, piece: Piece, panel: Index, sums: SSAValue
+) -> None:
+    """Add the product of the rows and one panel to its sums, over a piece of K."""
+    packing, size, count = kernel.packing, block.size, block.count
+    columns = tile.shape_of(sums)[1]
+    last = packing.panels - 1
+    stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
+    blocks = packing.blocks // piece.pieces
+    depth = narrow_depth(blocks, size.depth, packing.panel, stride)
+    deep = depth * packing.spec.block
+    with e.loop(blocks // depth, "k") as k:
+        element = TileType.of(kernel.packed, deep, stride)
+        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
+        slot.result.name_hint = "w"
+        leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
+        first = e.plus(piece.number * blocks, e.times(k, depth))
+        e.load(kernel.weight, [*leading, panel, first], [depth], slot.result)
+        start = e.times(k, deep)
+        part = e.part(piece.operand, [0, start], [size.rows, deep])
+        clipped = None
+        if packing.k % packing.spec.block:
+            clipped = e.least(deep, e.minus(packing.k, start))
+        e.matmul(part, slot.result, sums, count, depth=clipped)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Some panels: the first one, columns of the product, and the panel's number in its room."""
+
+    panel: Index
+    columns: int
+    inside: Index | None = None
 
 
 def _panel(
     e: Emitter,
     kernel: Linear,
     block: Rows,
-    operand: SSAValue,
-    panel: Index,
-    columns: int,
+    operands: Sequence[SSAValue],
+    cut: Cut,
     room: SSAValue | None,
     rooms: Rooms,
 ) -> None:
-    """One panel of the result: `columns` of them, beginning at panel times the panel width."""
+    """Some panels of the result and their epilogue."""
     packing, size, count = kernel.packing, block.size, block.count
-    sums = e.sums((size.rows, columns), "sums", "sums")
-    last = packing.panels - 1
-    stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
-    depth = narrow_depth(packing.blocks, size.depth, packing.panel, stride)
-    deep = depth * packing.spec.block
-    with e.loop(packing.blocks // depth, "k") as k:
-        element = TileType.of(kernel.packed, deep, stride)
-        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
-        slot.result.name_hint = "w"
-        leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
-        e.load(
-            kernel.weight,
-            [*leading, panel, e.times(k, depth)],
-            [depth],
-            slot.result,
-        )
-        start = e.times(k, deep)
-        part = e.part(operand, [0, start], [size.rows, deep])
-        clipped = None
-        if packing.k % packing.spec.block:
-            clipped = e.least(deep, e.minus(packing.k, start))
-        e.matmul(part, slot.result, sums, count, depth=clipped)
+    panel, columns = cut.panel, cut.columns
+    inside = panel if cut.inside is None else cut.inside
+    sums = _product(e, kernel, block, operands, panel, columns)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
     where = e.times(panel, step)
+    together = columns // packing.panel
     if room is None:
         out = e.buffer((size.rows, kept), kernel.result, "out", "out")
-    else:
-        out = e.part(room, [0, where], [size.rows, kept])
-    _epilogue(e, kernel, block, sums, out, panel, where, rooms)
-    if room is None:
+        to = e.reshape(out, (size.rows, together, step)) if kernel.halved and together > 1 else out
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
         e.store(out, kernel.output, [block.first, where], [count, kept])
+    elif kernel.halved and together > 1:
+        rows, wide = tile.shape_of(room)
+        room = e.reshape(room, (rows, wide // step, step))
+        to = e.part(room, [0, inside, 0], [size.rows, together, step])
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
+    else:
+        to = e.part(room, [0, e.times(inside, step)], [size.rows, kept])
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
 
 
 def _epilogue(
@@ -209,26 +308,36 @@ def _epilogue(
     where: Index,
     rooms: Rooms,
 ) -> None:
-    """The steps in order; the last writes the output slot, the others buffers of the unit's own."""
+    """The steps in order; the last writes the output slot, the others buffers of the unit's own.
+
+    Halves of several panels are [rows, panels, columns of a half], so that a pass takes all. The
+    last step leaves the squares' sum too, where a norm of the result takes it.
+    """
     size, count = block.size, block.count
+    width = kernel.packing.panel
+    squares = rooms.squares.get(kernel.output)
+    reduce = None if squares is None else ("sumsq", squares)
+    if kernel.halved and tile.shape_of(sums)[1] > width:
+        sums = e.reshape(sums, (size.rows, tile.shape_of(sums)[1] // width, width))
     values = [sums]
     if not kernel.steps:
-        e.vec("id", sums, to=out, rows=count)
+        e.vec("id", sums, to=out, reduce=reduce, rows=count)
     for number, step in enumerate(kernel.steps):
         x = values[step.value]
-        columns = tile.shape_of(x)[1]
+        *lines, columns = tile.shape_of(x)
         if step.kind == "half":
             half = columns // 2
-            values.append(e.part(x, [0, step.other * half], [size.rows, half]))
+            start = [*(0 for _ in lines), step.other * half]
+            values.append(e.part(x, start, [*lines, half]))
             continue
         last = number == len(kernel.steps) - 1
-        to = out if last else e.buffer((size.rows, columns), Float32Type(), "v")
+        to = out if last else e.buffer((*lines, columns), Float32Type(), "v")
         if step.kind == "unary":
             ACTIVATIONS[step.fn][0](e, x, to, count)
         else:
             other = values[step.other]
             if step.kind == "vector":
-                start = e.times(panel, kernel.packing.panel)
+                start = e.times(panel, width)
                 layer = block.layer if step.layered else ()
                 other = e.parameter(step.name, layer, (1, columns), step.name, start)
             elif step.kind == "tensor" and rooms.on_chip(step.name):
@@ -236,5 +345,5 @@ def _epilogue(
             elif step.kind == "tensor":
                 other = e.buffer((size.rows, columns), Float32Type(), "r", "residual")
                 e.load(step.name, [block.first, where], [count, columns], other)
-            e.vec("id", x, op=(step.fn, other), to=to, rows=count)
+            e.vec("id", x, op=(step.fn, other), to=to, reduce=reduce if last else None, rows=count)
         values.append(to)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
@@ -12,24 +12,17 @@ from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
 from .heads import Heads
+from .heads_on_chip import joined
 from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
+from .joint import Joint
 from .regions import Regions
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
 from .tiles import Tile
-
-
-@dataclass(frozen=True)
-class Named:
-    """A kernel with its label and how often a step runs it."""
-
-    label: str
-    kernel: Description
-    repeats: int
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Choice:
-    """Tiles in the order of the kernels, and the rooms of what is on chip."""
+    """What is written for each kernel in order, with its tile, and the rooms of what is on chip."""
 
-    tiles: Sequence[Tile]
+    kernels: Sequence[tuple[Description, Tile]]
     rooms: Rooms
     picoseconds: int
 
@@ -64,19 +57,46 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
     refused: DoesNotFitError | None = None
     for residency in wanted:
         rooms = _rooms(machine, kernels, regions, find_homes(regions, residency), limits)
-        shapes = [_Shapes(machine, rooms, limits).of(named) for named in kernels]
+        written = [_in_order(named, rooms) for named in kernels]
+        joint = Joint.of(written, rooms)
+        shapes = [_Shapes(machine, rooms, limits, joint.regions).of(named) for named in written]
         try:
             plan = search(machine, shapes, _held(machine, rooms))
         except DoesNotFitError as error:
             refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
-            _lengthen(rooms, kernels, plan.tiles)
-            best = Choice(plan.tiles, rooms, plan.picoseconds)
+            tiles = _filled(shapes, plan.tiles)
+            _lengthen(rooms, written, tiles)
+            joint.settle(rooms, written, tiles)
+            pairs = zip((named.kernel for named in written), tiles, strict=True)
+            best = Choice(list(pairs), rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
         raise refused
     return best
+
+
+def _filled(shapes: Sequence[Kernel], tiles: Sequence[Tile]) -> list[Tile]:
+    """The tiles, those of rows on chip deep enough to fill the slots that another kernel needs."""
+    pairs = list(zip(shapes, tiles, strict=True))
+    slot = max((shape.footprint(tile).spm.get("weights", 0) for shape, tile in pairs), default=0)
+
+    def filled(shape: Kernel, tile: Tile) -> Tile:
+        if not isinstance(shape, LinearShape) or not shape.at_once:
+            return tile
+        deeper = (replace(tile, depth=depth) for depth in shape.depths() if depth > tile.depth)
+        fitting = [one for one in deeper if shape.footprint(one).spm["weights"] <= slot]
+        return max([tile, *fitting], key=lambda one: one.depth)
+
+    return [filled(shape, tile) for shape, tile in pairs]
+
+
+def _in_order(named: Named, rooms: Rooms) -> Named:
+    """A kernel whose index picks the one row on chip takes it as it is."""
+    if isinstance(named.kernel, Linear):
+        return replace(named, kernel=named.kernel.in_order(rooms))
+    return named
 
 
 def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
@@ -136,7 +156,8 @@ def _rooms(
     columns = _padded_columns(kernels)
     handed = {name: n for name, n in columns.items() if homes.get(name) is Home.MATRIX}
     least = transfer_bytes(machine, machine.dma_issue_ps)
-    return Rooms(regions, homes, limits.extents["rows"], least, handed)
+    elements = machine.vector_startup * machine.lanes
+    return Rooms(regions, homes, limits.extents["rows"], least, elements, handed)
 
 
 def _held(machine: Machine, rooms: Rooms) -> int:
@@ -152,6 +173,8 @@ class _Shapes:
     machine: Machine
     rooms: Rooms
     limits: Limits
+    joined: Collection[str]
+    """Regions whose makers save a pass where all panels share a slot of sums."""
 
     def of(self, named: Named) -> Kernel:
         """The shape of one kernel."""
@@ -215,6 +238,8 @@ class _Shapes:
             stored=not rooms.on_chip(kernel.output),
             handed_bytes=self._handed(kernel.output, *source),
             spilled_bytes=rooms.spilled_rows(packing.k) * packing.k * FLOAT if spilled else 0,
+            groups=tuple(kernel.groups()) if kernel.on_chip(rooms) else (1,),
+            saved=int(kernel.output in self.joined),
         )
 
     def _attention(self, named: Named, kernel: Attention) -> AttentionShape:
@@ -247,7 +272,7 @@ class _Shapes:
         dim = max((p.rope.dim for p in kernel.parts if p.rope is not None), default=0)
         local = sum(
             part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
-        ) + sum(p.heads * (p.rope.dim // 2) for p in kernel.parts if p.rope is not None)
+        ) + sum(p.heads * p.rope.dim for p in kernel.parts if p.rope is not None)
         if not on_chip:  # A block of rows begins anywhere in these buffers, so they are longer.
             local += sum(rooms.row_bytes(name) for name in sources) // FLOAT
         rows = {"angles": dim * FLOAT}
@@ -255,8 +280,12 @@ class _Shapes:
         handed: dict[str, int] = {}
         if on_chip:
             names = [part.output for part in kernel.parts if part.output is not None]
-            cached = [p.columns * element_bytes(p.element) for p in kernel.parts if p.cache]
-            handed = {"handed": self._handed(*names), "fresh": max(cached, default=0)}
+            slots = [
+                sum(part.columns * element_bytes(part.element) for part in parts)
+                for parts in joined(kernel.parts, rooms)
+                if any(part.cache for part in parts)
+            ]
+            handed = {"handed": self._handed(*names), "fresh": max(slots, default=0)}
         elif not sources:
             rows["rows"] = widest * FLOAT
         return RowsShape(

@@ -101,6 +101,10 @@ class LinearShape:
     """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
     spilled_bytes: int = 0
     """Bytes of a slot of rows that are stored before some of them are gathered."""
+    groups: tuple[int, ...] = (1,)
+    """Panels that may share a slot of sums and an epilogue."""
+    saved: int = 0
+    """Passes over the result that are not needed where all panels share a slot."""
 
     @property
     def blocks(self) -> int:
@@ -108,12 +112,22 @@ class LinearShape:
         return ceil_div(self.k, self.block)
 
     def tiles(self) -> Iterator[Tile]:
-        """Even cuts of K only, so that no weight tile is short."""
-        blocks = self.blocks
-        for rows in (self.most_rows,) if self.at_once else powers_of_two(self.most_rows):
-            for depth in range(1, blocks + 1):
-                if blocks % depth == 0:
-                    yield Tile(rows, depth)
+        """Even cuts of K only, so that no weight tile is short; few rows may have wide sums."""
+        choices = (self.most_rows,) if self.at_once else powers_of_two(self.most_rows)
+        for rows, depth, panels in product(choices, self.depths(), self.groups):
+            yield Tile(rows, depth, panels=panels)
+
+    def depths(self) -> list[int]:
+        """Blocks of K in a weight tile."""
+        return [depth for depth in range(1, self.blocks + 1) if self.blocks % depth == 0]
+
+    def _joined(self, tile: Tile) -> bool:
+        """Whether all panels share a slot of sums."""
+        return tile.panels * self.panel >= self.n
+
+    def _columns(self, tile: Tile) -> int:
+        """Columns of a slot of sums."""
+        return max(min(tile.panels * self.panel, self.n), self.panel)
 
     def _cuts(self, tile: Tile) -> list[tuple[int, int, int, int]]:
         """Weight tiles: how many, their columns, blocks of K, and bytes; those of the last panel
@@ -129,11 +143,11 @@ class LinearShape:
 
     def footprint(self, tile: Tile) -> Footprint:
         """Slots for a tile of rows and blocks of K."""
-        rows = tile.rows
+        rows, columns = tile.rows, self._columns(tile)
         operand = rows * self.blocks * self.block * self.operand_bytes
         spm = {
             "weights": tile.depth * self.block_bytes,
-            "vector": FLOAT * max(self.k if self.through_vector else 1, self.panel),
+            "vector": FLOAT * max(self.k if self.through_vector else 1, columns),
         }
         if self.loaded and self.through_vector:
             spm["rows"] = rows * self.k * FLOAT
@@ -144,12 +158,13 @@ class LinearShape:
         if self.handed_bytes:
             spm["handed"] = rows * self.handed_bytes
         if self.stored or self.spilled_bytes:
-            out = rows * self.out_columns * self.out_bytes if self.stored else 0
+            kept = columns * self.out_columns // self.panel
+            out = rows * kept * self.out_bytes if self.stored else 0
             spm["out"] = max(out, self.spilled_bytes)
         if self.residuals:
             spm["residual"] = rows * self.out_columns * FLOAT
-        local = rows * FLOAT + self.temporaries * rows * self.panel * FLOAT
-        return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
+        local = 2 * rows * FLOAT + self.temporaries * rows * columns * FLOAT
+        return Footprint(spm, {"sums": rows * columns * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """The busiest engine's time: rows resident, weights streamed once a row block."""
@@ -164,8 +179,7 @@ class LinearShape:
             )
             for count, columns, deep, _ in cuts
         )
-        panels = ceil_div(self.n, self.panel)
-        vector = panels * self.vector_steps * vector_cycles(machine, even, self.out_columns)
+        vector = epilogues = self._epilogue_cycles(machine, tile)
         if self.through_vector:
             vector += 3 * vector_cycles(machine, even, self.k)
         columns = self.k * self.loaded + self.n * self.stored
@@ -178,7 +192,30 @@ class LinearShape:
         fill = cycles_to_ps(machine, machine.matrix_fill)
         if self.loaded or self.stored:
             fill += machine.hbm_latency_ps
+        if self.at_once:
+            excess = self._excess_cycles(machine, tile, cuts) + max(epilogues - matrix, 0)
+            fill += cycles_to_ps(machine, excess)
         return self.repeats * row_blocks * (busiest + fill)
+
+    def _epilogue_cycles(self, machine: Machine, tile: Tile) -> int:
+        """Passes over the result: as many for panels that share a slot as for one."""
+        rows, groups = min(tile.rows, self.most_rows), ceil_div(self.n, self.panel * tile.panels)
+        columns = min(self.out_columns * tile.panels, self.n)
+        return groups * self.vector_steps * vector_cycles(machine, rows, columns)
+
+    def _excess_cycles(
+        self, machine: Machine, tile: Tile, cuts: list[tuple[int, int, int, int]]
+    ) -> int:
+        """Of a chain from one kernel to the next that no load hides: sub-tiles that a cut of K leaves
+        partly empty, and a pass that wide sums would save."""
+        rows, found = min(tile.rows, self.most_rows), 0
+        for count, columns, deep, _ in cuts:
+            each = matmul_cycles(machine, rows, columns, deep * self.block, self.phases)
+            whole = matmul_cycles(machine, rows, columns, self.k, self.phases)
+            found += count * each - count * deep // self.blocks * whole
+        if self.saved and not self._joined(tile):
+            found += vector_cycles(machine, rows, self.n)
+        return found
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ class Tile:
     """KV heads that attention treats at once."""
     skew: int = 0
     """Cuts that make a pipeline of attention's loop over KV blocks; 0: one stage after another."""
+    panels: int = 1
+    """Panels of a matmul that share a slot of sums and an epilogue."""
 
 
 def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:
