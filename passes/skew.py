@@ -19,46 +19,17 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, IntAttr, IntegerAttr, MemRefType, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.traits import is_side_effect_free
 
 from ..dialects.shaped import memref_of
-from ..dialects.stream import AcquireOp, CommitOp, ReleaseOp, SlotEndOp, SlotOp, WaitOp
+from ..dialects.stream import SlotEndOp, SlotOp
 from ..dialects.tile import BufferOp, subview
 from .located import PassError, located
-from .loop_stages import HINT, Body, Stages, cut_into_stages
+from .loop_stages import HINT, Stages, cut_into_stages
+from .loop_writer import LoopWriter, copy_statements
 from .memory import channels_of
+from .skew_tasks import TaskPipeline
+from .task_stages import OVERLAP, stage_tasks
 from .verify_streams import verify_streams
-
-
-class _Emitter:
-    """Appends ops to a list, at the location of the loop."""
-
-    def __init__(self, loop: scf.ForOp):
-        self.location = loop.location
-        self.ops: list[Operation] = []
-
-    def add(self, op: Operation) -> Operation:
-        """Append an op."""
-        op.location = self.location
-        self.ops.append(op)
-        return op
-
-    def constant(self, number: int) -> SSAValue:
-        """An index constant."""
-        return self.add(arith.ConstantOp.from_int_and_width(number, IndexType())).results[0]
-
-    def binary(self, kind: type[Operation], a: SSAValue, b: SSAValue) -> SSAValue:
-        """An index operation."""
-        return self.add(kind.create(operands=[a, b], result_types=[IndexType()])).results[0]
-
-    def begin(self, like: SlotOp) -> SSAValue:
-        """Acquire, or wait for, a slot like another one."""
-        kind = AcquireOp if isinstance(like, AcquireOp) else WaitOp
-        return self.add(kind(like.channel_name, like.engine, like.slot.type)).results[0]
-
-    def end(self, slot: SSAValue) -> None:
-        """Commit or release a slot."""
-        self.add(CommitOp(slot) if isinstance(slot.owner, AcquireOp) else ReleaseOp(slot))
 
 
 class _Pipeline:
@@ -69,7 +40,7 @@ class _Pipeline:
         self.body = stages.body
         self.loop = stages.body.loop
         self.last = len(stages.cuts)
-        self.before, self.inside, self.behind = (_Emitter(self.loop) for _ in range(3))
+        self.before, self.inside, self.behind = (LoopWriter(self.loop) for _ in range(3))
         self.numbers = [self.before.constant(number) for number in range(self.last + 1)]
         self.turns = {buffer: self._turns(buffer) for buffer in stages.crossing}
         self.block = Block(arg_types=[IndexType()])
@@ -131,9 +102,8 @@ class _Pipeline:
         }
         guarded = Block(arg_types=[IndexType()])
         guarded.add_ops(self._parts(stage, chosen, values))
-        _copy(self.body, chosen, values, guarded)
-        guarded.add_op(scf.YieldOp())
-        inside.add(scf.ForOp(self.numbers[0], some, self.numbers[1], (), guarded))
+        guarded.add_ops(copy_statements([self.body.block], chosen, values))
+        inside.loop(self.numbers[0], some, self.numbers[1], guarded)
         for slot in slots.values():
             inside.end(slot)
 
@@ -157,7 +127,7 @@ class _Pipeline:
         self, stage: int, chosen: set[Operation], values: dict[SSAValue, SSAValue]
     ) -> list[Operation]:
         """The turn of this stage's trip in each buffer that crosses, for the statements' use."""
-        emitter = _Emitter(self.loop)
+        emitter = LoopWriter(self.loop)
         for buffer, many in self.turns.items():
             if not chosen & self.body.users[buffer.result]:
                 continue
@@ -174,33 +144,6 @@ class _Pipeline:
         return emitter.ops
 
 
-def _copy(
-    body: Body, chosen: set[Operation], values: dict[SSAValue, SSAValue], target: Block
-) -> None:
-    """Append copies of statements, and of what they compute from."""
-    needed: set[Operation] = set()
-    todo = list(chosen)
-    while todo:
-        op = todo.pop()
-        if op in needed:
-            continue
-        needed.add(op)
-        for inner in op.walk():
-            for operand in inner.operands:
-                owner = operand.owner
-                if operand in values or not isinstance(owner, Operation):
-                    continue
-                if owner.parent_block() is body.block:
-                    if isinstance(owner, BufferOp) or is_side_effect_free(owner):
-                        todo.append(owner)
-    for op in body.block.ops:
-        if op in needed:
-            copy = op.clone(values)
-            for old, new in zip(op.walk(), copy.walk(), strict=True):
-                new.location = old.location
-            target.add_op(copy)
-
-
 @dataclass(frozen=True)
 class SkewPass(ModulePass):
     """Make pipelines of the loops that carry a hint."""
@@ -213,7 +156,12 @@ class SkewPass(ModulePass):
             hint = loop.attributes.pop(HINT)
             if not isinstance(hint, IntegerAttr) or hint.value.data < 1:
                 raise PassError(f"{located(loop)}: {HINT} is a number of cuts >= 1, not {hint}")
-            _Pipeline(cut_into_stages(loop, hint.value.data)).write()
+            stages = cut_into_stages(loop, hint.value.data)
+            tasks = loop.parent_op()
+            if isinstance(tasks, scf.ForOp) and tasks.attributes.pop(OVERLAP, None) is not None:
+                TaskPipeline(stages, stage_tasks(tasks, stages)).write()
+            else:
+                _Pipeline(stages).write()
         if hinted:
             marks = verify_streams(op, check_room=False)
             for channel in channels_of(op):

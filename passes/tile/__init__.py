@@ -64,23 +64,26 @@ class TilePass(ModulePass):
         extents = _extents(op)
         tables = tables_of(op)
         regions = assign_regions(function.body.block, policy, extents, Names(symbols(op)))
-        around = Surroundings(globals_of(op), regions, policy, tables["q_len"].count.data)
+        batch = tables["q_len"].count.data
+        around = Surroundings(globals_of(op), regions, policy, batch, extents["q_len"])
         found = list(_kernels(function.body.block, 1))
         named = [
-            Named(kernel.label.data, describe(kernel, around), repeats) for kernel, repeats in found
+            Named(kernel.label.data, describe(kernel, around), repeats, kernel.location)
+            for kernel, repeats in found
         ]
         limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
         choice = choose(machine, named, regions, limits)
+        written = [pair for pair in choice.kernels if pair is not None]
         in_memory = {
             kernel.source
-            for kernel, _ in choice.kernels
+            for kernel, _ in written
             if isinstance(kernel, Linear) and kernel.index is not None
         }
         for name, type_ in regions.types.items():
             if name in in_memory or not choice.rooms.on_chip(name):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
-        _record_kv_block(op, choice.kernels)
+        _record_kv_block(op, written)
         body = Block()
         emitter = Emitter(body, function.location)
         chosen = dict(zip((kernel for kernel, _ in found), choice.kernels, strict=True))
@@ -150,7 +153,7 @@ class _Writer:
     """Writes the kernels of a function in order; loops of layers stay loops."""
 
     e: Emitter
-    chosen: Mapping[FusedOp, tuple[Description, Tile]]
+    chosen: Mapping[FusedOp, tuple[Description, Tile] | None]
     rooms: Rooms
     waiting: list[Heads] = field(default_factory=list[Heads])
     """Kernels whose keys and values are to be stored behind the attention that reads them."""
@@ -162,7 +165,8 @@ class _Writer:
             match op:
                 case FusedOp():
                     e.location = op.location
-                    self._kernel(*self.chosen[op], layer)
+                    if (chosen := self.chosen[op]) is not None:
+                        self._kernel(*chosen, layer)
                 case scf.ForOp():
                     e.location = op.location
                     with e.loop(_trips(op), "l") as counter:

@@ -37,6 +37,8 @@ class Attention:
     layered: bool
     """The caches have a leading axis of layers."""
     batch: int
+    queries: int
+    """The most of a sequence."""
     heads: int
     kv_heads: int
     head: int
@@ -95,11 +97,15 @@ def emit_attention(
     if rooms.on_chip(kernel.output):
         rooms.make(e, kernel.output)
         room = rooms.by_head(e, kernel.output, kernel.head)
-    with e.loop(kernel.batch, "b") as b:
+    tasks = kernel.kv_heads // size.heads
+    overlap = size.skew > 0
+    with e.loop(kernel.batch, "b", overlap=overlap and tasks == kernel.queries == 1) as b:
         lengths = lengths_of(e, b)
+        # With one query at most, a sequence without one has no KV blocks.
+        blocks = 1 if kernel.queries == 1 else e.blocks(lengths.queries, size.rows)
         with (
-            e.loop(kernel.kv_heads // size.heads, "g") as g,
-            e.loop(e.blocks(lengths.queries, size.rows), "i") as i,
+            e.loop(blocks, "i", overlap=overlap and tasks == 1 < kernel.queries) as i,
+            e.loop(tasks, "g", overlap=overlap) as g,
         ):
             rows = lengths.rows(e, i, size.rows)
             column = e.times(g, columns)
@@ -114,7 +120,10 @@ def emit_attention(
                 extent = e.plus(lengths.cached, lengths.queries)
             else:
                 extent = e.plus(rows.position, rows.count)
-            with e.loop(e.blocks(extent, size.depth), "t", size.skew) as t:
+            trips = e.blocks(extent, size.depth)
+            if kernel.queries == 1:
+                trips = e.times(trips, lengths.queries)
+            with e.loop(trips, "t", size.skew) as t:
                 span = _span(e, size, rows, extent, t, fresh is not None)
                 _block(e, kernel, size, rows, query, state, caches, span)
             _finish(e, kernel, size, rows, state, g, room)

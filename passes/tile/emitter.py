@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     LocationAttr,
     MemRefType,
+    UnitAttr,
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -35,6 +36,13 @@ class Emitter:
         self._last_at_top: Operation | None = None
         self._constants: dict[int, SSAValue] = {}
         self._scalars: dict[str, SSAValue] = {}
+
+    @contextmanager
+    def at(self, location: LocationAttr) -> Generator[None]:
+        """What is written inside is of another kernel."""
+        outer, self.location = self.location, location
+        yield
+        self.location = outer
 
     def add(self, op: OpT) -> OpT:
         """Append `op`."""
@@ -134,10 +142,13 @@ class Emitter:
             yield first, self.least(size, self.minus(count, first))
 
     @contextmanager
-    def loop(self, count: Index, name: str, skew: int = 0) -> Generator[Index]:
+    def loop(
+        self, count: Index, name: str, skew: int = 0, overlap: bool = False
+    ) -> Generator[Index]:
         """The body runs `count` times; yields the counter. One certain trip needs no loop.
 
-        `skew` is a hint for the pass of that name: cuts that make a pipeline of the loop.
+        Hints for the pass of that name: `skew`, cuts that make a pipeline of the loop; `overlap`,
+        the pipeline of the loop inside goes on from trip to trip.
         """
         if count == 1:
             yield 0
@@ -150,6 +161,8 @@ class Emitter:
         )
         if skew:
             loop.attributes["tile.skew"] = IntegerAttr(skew, i64)
+        if overlap:
+            loop.attributes["tile.overlap"] = UnitAttr()
         self.block = body
         yield body.args[0]
         self.add(scf.YieldOp())

@@ -75,7 +75,9 @@ def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], ro
         with e.loop(e.blocks(lengths.queries, size.rows), "i") as i:
             rows = lengths.rows(e, i, size.rows)
             first, position, count = rows.first, rows.position, rows.count
-            angles = _load_angles(e, kernel.rope, size, position, count) if kernel.rope else None
+            angles = (
+                load_angles(e, kernel.rope, size.rows, position, count) if kernel.rope else None
+            )
             for part in kernel.parts:
                 lines = (size.rows, part.heads, part.head)
                 if rooms.on_chip(part.source):
@@ -95,20 +97,20 @@ def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], ro
                     e.store(out, part.output, [first, 0], [count, part.columns])
                 if part.cache is not None:
                     leading = list(layer) if part.layered else []
-                    _append(e, part, result, [*leading, b], position, count)
+                    append_rows(e, part, result, [*leading, b], 0, position, count)
 
 
-def _load_angles(
-    e: Emitter, rope: Rope, size: Tile, position: Index, count: Index
+def load_angles(
+    e: Emitter, rope: Rope, most: int, position: Index, count: Index
 ) -> tuple[SSAValue, SSAValue]:
-    """cos and sin of the rows' positions, each [rows, 1, dim / 2]."""
+    """cos and sin of `count` rows' positions, at most `most`, each [rows, 1, dim / 2]."""
     half = rope.dim // 2
-    angles = e.buffer((2, size.rows, half), Float32Type(), "angles", "angles")
+    angles = e.buffer((2, most, half), Float32Type(), "angles", "angles")
     found: list[SSAValue] = []
     for number, table in enumerate((rope.cos, rope.sin)):
-        part = e.part(angles, [number, 0, 0], [1, size.rows, half], drop=1)
+        part = e.part(angles, [number, 0, 0], [1, most, half], drop=1)
         e.load(table, [position, 0], [count, half], part)
-        found.append(e.reshape(part, (size.rows, 1, half)))
+        found.append(e.reshape(part, (most, 1, half)))
     return found[0], found[1]
 
 
@@ -188,13 +190,20 @@ def _rotate_whole(
     e.vec("id", b, cos, a_sin, to=high, rows=rows)
 
 
-def _append(
-    e: Emitter, part: Part, rows: SSAValue, sequence: Sequence[Index], position: Index, count: Index
+def append_rows(
+    e: Emitter,
+    part: Part,
+    rows: SSAValue,
+    sequence: Sequence[Index],
+    first: Index,
+    position: Index,
+    count: Index,
 ) -> None:
-    """Store each head's rows behind what its cache holds."""
+    """Store rows of some heads, [rows, heads, head], from head `first` on, behind what their cache
+    holds."""
     assert part.cache is not None
-    m = tile.shape_of(rows)[0]
-    with e.loop(part.heads, "g") as g:
+    m, heads, _ = tile.shape_of(rows)
+    with e.loop(heads, "g") as g:
         head = e.part(rows, [0, g, 0], [m, 1, part.head])
         box = [*(1 for _ in sequence), 1, count, part.head]
-        e.store(head, part.cache, [*sequence, g, position, 0], box)
+        e.store(head, part.cache, [*sequence, e.plus(first, g), position, 0], box)

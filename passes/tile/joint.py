@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import LocationAttr
+
 from .heads import Heads
 from .kernels import Description
 from .linear import Linear
@@ -20,6 +22,7 @@ class Named:
     label: str
     kernel: Description
     repeats: int
+    location: LocationAttr
 
 
 @dataclass(frozen=True)

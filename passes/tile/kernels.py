@@ -51,6 +51,8 @@ class Surroundings:
     regions: Regions
     policy: Policy
     batch: int
+    queries: int
+    """The most new rows of a sequence."""
 
     def element(self, name: str) -> AnyFloat:
         """Element type of a region or global of rows."""
@@ -126,6 +128,7 @@ def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attent
         values=op.v_cache_name,
         layered=op.layer is not None,
         batch=around.batch,
+        queries=around.queries,
         heads=op.heads.data,
         kv_heads=op.kv_heads.data,
         head=columns // op.heads.data,

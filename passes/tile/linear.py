@@ -16,6 +16,7 @@ from ...dialects.lowbit import PackedType, TileType
 from ...dialects.spaces import SPM
 from .activations import ACTIVATIONS
 from .emitter import Emitter, Index
+from .heads_in_panels import Turned, emit_turned
 from .norm import Norm, emit_norm
 from .residency import Home, Rooms
 from .tiles import Tile, narrow_depth
@@ -56,6 +57,8 @@ class Linear:
     steps: Sequence[Step]
     output: str
     result: Attribute
+    turned: Turned | None = None
+    """The head-wise kernel that the panels go through, instead of to `output`."""
 
     @property
     def halved(self) -> bool:
@@ -132,10 +135,12 @@ def _spill(e: Emitter, kernel: Linear, rooms: Rooms) -> None:
 
 
 def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
-    """Full panels in a loop, some at a time, and the narrower last panel behind it; or all at once.
-    """
+    """Full panels in a loop, some at a time, behind it the narrower last one; or all at once."""
     packing, together = kernel.packing, block.size.panels
     operands = _operands(e, kernel, block, rooms)
+    if kernel.turned is not None:
+        _turned_panels(e, kernel, kernel.turned, block, operands, rooms)
+        return
     if kernel.output in rooms.in_sums:
         rooms.values[kernel.output] = _product(e, kernel, block, operands, 0, packing.n)
         return
@@ -161,6 +166,28 @@ def _operands(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> Sequence
     if rooms.pieces.get(kernel.source, 1) > 1:
         return rooms.parts[kernel.source]
     return [_operand(e, kernel, block, rooms)]
+
+
+def _turned_panels(
+    e: Emitter,
+    kernel: Linear,
+    turned: Turned,
+    block: Rows,
+    operands: Sequence[SSAValue],
+    rooms: Rooms,
+) -> None:
+    """Panels whose heads are turned and stored one by one."""
+    rows = turned.rows(e, block.first, block.count)
+    angles = turned.angles(e, rows, block.size.rows)
+    for run in turned.runs:
+        with e.loop(run.panels, "n") as n:
+            panel = e.plus(run.first, n)
+            x = _product(e, kernel, block, operands, panel, run.columns)
+            if kernel.steps:
+                to = e.buffer((block.size.rows, run.columns), Float32Type(), "v")
+                _epilogue(e, kernel, block, x, to, panel, 0, rooms)
+                x = to
+            emit_turned(e, turned, run, n, x, angles, rows, block.layer)
 
 
 def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:

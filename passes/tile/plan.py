@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
@@ -12,12 +13,13 @@ from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
 from .heads import Heads
+from .heads_in_panels import Turned, runs_of
 from .heads_on_chip import joined
+from .joint import Joint, Named
 from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
-from .joint import Joint
-from .regions import Regions
+from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
@@ -40,9 +42,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is written for each kernel in order, with its tile, and the rooms of what is on chip."""
+    """What is written for each kernel in order, with its tile, and the rooms of what is on chip.
 
-    kernels: Sequence[tuple[Description, Tile]]
+    None stands for a kernel that is done within the one before it.
+    """
+
+    kernels: Sequence[tuple[Description, Tile] | None]
     rooms: Rooms
     picoseconds: int
 
@@ -56,8 +61,10 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
     best: Choice | None = None
     refused: DoesNotFitError | None = None
     for residency in wanted:
-        rooms = _rooms(machine, kernels, regions, find_homes(regions, residency), limits)
-        written = [_in_order(named, rooms) for named in kernels]
+        homes = find_homes(regions, residency)
+        with_turns = kernels if limits.in_memory else turn_in_panels(kernels, regions, homes)
+        rooms = _rooms(machine, kernels, regions, homes, limits)
+        written = [_in_order(named, rooms) for named in with_turns if named is not None]
         joint = Joint.of(written, rooms)
         shapes = [_Shapes(machine, rooms, limits, joint.regions).of(named) for named in written]
         try:
@@ -70,7 +77,8 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
             _lengthen(rooms, written, tiles)
             joint.settle(rooms, written, tiles)
             pairs = zip((named.kernel for named in written), tiles, strict=True)
-            best = Choice(list(pairs), rooms, plan.picoseconds)
+            in_turn = [None if named is None else next(pairs) for named in with_turns]
+            best = Choice(in_turn, rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
         raise refused
@@ -119,6 +127,31 @@ def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
             case _:
                 pass
     return True
+
+
+def turn_in_panels(
+    kernels: Sequence[Named], regions: Regions, homes: dict[str, Home]
+) -> list[Named | None]:
+    """The kernels, where head-wise ones are part of the matmuls that make their rows: of one
+    sequence, to main memory, with whole heads in every panel. Those rows then have no home."""
+    joined: list[Named | None] = list(kernels)
+    for number, (named, following) in enumerate(pairwise(kernels)):
+        match named.kernel, following.kernel:
+            case Linear(index=None, halved=False) as linear, Heads(batch=1) as heads:
+                runs = runs_of(linear.packing, heads.parts)
+                sources = {part.source for part in heads.parts}
+                alone = sources == {linear.output} and readers(regions, linear.output) == 1
+                results = [part.output for part in heads.parts if part.output is not None]
+                stored = all(homes.get(name, Home.MEMORY) is Home.MEMORY for name in results)
+                if runs is None or not alone or not stored:
+                    continue
+                homes[linear.output] = Home.MEMORY
+                turned = Turned(heads, following.location, runs)
+                joined[number] = replace(named, kernel=replace(linear, turned=turned))
+                joined[number + 1] = None
+            case _:
+                pass
+    return joined
 
 
 def _padded_columns(kernels: Sequence[Named]) -> dict[str, int]:
@@ -215,6 +248,12 @@ class _Shapes:
         gathered = kernel.index is not None
         source = () if gathered else (kernel.source,)
         spilled = gathered and rooms.on_chip(kernel.source)
+        turned = kernel.turned
+        out_bytes = element_bytes(kernel.result)
+        temporaries, vector_steps = max(len(written) - 1, 0), max(sum(passes), 1)
+        if turned is not None:
+            out_bytes = max(element_bytes(part.element) for part in turned.kernel.parts)
+            temporaries, vector_steps = len(written), sum(passes) + turned.passes
         return LinearShape(
             label=named.label,
             most_rows=self.limits.extents[kernel.count],
@@ -227,10 +266,10 @@ class _Shapes:
             operand_bytes=element_bytes(kernel.operand),
             through_vector=kernel.through_vector(rooms.home(kernel.source)),
             out_columns=packing.panel // 2 if kernel.halved else packing.panel,
-            out_bytes=element_bytes(kernel.result),
+            out_bytes=out_bytes,
             residuals=sum(not rooms.on_chip(name) for name in tensors),
-            temporaries=max(len(written) - 1, 0),
-            vector_steps=max(sum(passes), 1),
+            temporaries=temporaries,
+            vector_steps=vector_steps,
             repeats=named.repeats,
             last_columns=packing.panel_stride_columns(packing.panels - 1),
             at_once=kernel.on_chip(rooms),
@@ -238,8 +277,10 @@ class _Shapes:
             stored=not rooms.on_chip(kernel.output),
             handed_bytes=self._handed(kernel.output, *source),
             spilled_bytes=rooms.spilled_rows(packing.k) * packing.k * FLOAT if spilled else 0,
-            groups=tuple(kernel.groups()) if kernel.on_chip(rooms) else (1,),
+            groups=tuple(kernel.groups()) if kernel.on_chip(rooms) and turned is None else (1,),
             saved=int(kernel.output in self.joined),
+            angle_bytes=0 if turned is None else turned.dim * FLOAT,
+            turned_bytes=0 if turned is None else turned.local_columns * FLOAT,
         )
 
     def _attention(self, named: Named, kernel: Attention) -> AttentionShape:

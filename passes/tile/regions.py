@@ -163,6 +163,17 @@ def _row_count(value: SSAValue, kernel: FusedOp) -> str:
     return size
 
 
+def readers(regions: Regions, name: str) -> int:
+    """How many kernels, or loops that go on with a tensor, read a region."""
+    users = {
+        use.operation.parent_op() if not isinstance(use.operation, scf.ForOp) else use.operation
+        for value, region in regions.names.items()
+        if region == name
+        for use in value.uses
+    }
+    return len(users)
+
+
 def counted_by(value: SSAValue) -> str:
     """The launch parameter that counts the rows of a tensor."""
     encoding = getattr(value.type, "encoding", None)

@@ -101,6 +101,10 @@ class LinearShape:
     """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
     spilled_bytes: int = 0
     """Bytes of a slot of rows that are stored before some of them are gathered."""
+    angle_bytes: int = 0
+    """Bytes a row of the angles that heads of the result are turned by, panel by panel."""
+    turned_bytes: int = 0
+    """Bytes a row that turning needs beside."""
     groups: tuple[int, ...] = (1,)
     """Panels that may share a slot of sums and an epilogue."""
     saved: int = 0
@@ -163,7 +167,9 @@ class LinearShape:
             spm["out"] = max(out, self.spilled_bytes)
         if self.residuals:
             spm["residual"] = rows * self.out_columns * FLOAT
-        local = 2 * rows * FLOAT + self.temporaries * rows * columns * FLOAT
+        if self.angle_bytes:
+            spm["angles"] = rows * self.angle_bytes
+        local = rows * ((2 + self.temporaries * columns) * FLOAT + self.turned_bytes)
         return Footprint(spm, {"sums": rows * columns * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -206,8 +212,8 @@ class LinearShape:
     def _excess_cycles(
         self, machine: Machine, tile: Tile, cuts: list[tuple[int, int, int, int]]
     ) -> int:
-        """Of a chain from one kernel to the next that no load hides: sub-tiles that a cut of K leaves
-        partly empty, and a pass that wide sums would save."""
+        """Of a chain from kernel to kernel that no load hides: sub-tiles that a cut of K leaves partly
+        empty, and a pass that wide sums would save."""
         rows, found = min(tile.rows, self.most_rows), 0
         for count, columns, deep, _ in cuts:
             each = matmul_cycles(machine, rows, columns, deep * self.block, self.phases)
