@@ -4,12 +4,13 @@
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
 as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory. No ring gets more slots than a launch fills. More slots never change what a program
-computes.
+main memory, and share what is left as they share its bandwidth. No ring gets more slots than a launch
+fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -29,8 +30,7 @@ from .placement import align, place
 from .verify_streams import verify_streams
 
 LATENCIES = 2
-"""Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
-takes a few, in which the bytes behind it come in."""
+"""Latencies of main memory that rings run ahead at least: for longer than one, their bytes come alone."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 
@@ -88,28 +88,44 @@ class _Sizes:
                 if not self.spaces["acc"].grow(channel, channel.slots.data + 1):
                     break
 
-    def overlap(self, names: set[str]) -> None:
+    def overlap(self, names: Collection[str]) -> None:
         """A few slots for the rings that run ahead, before any other ring grows."""
         for channel in self.channels:
             if channel.channel_name in names:
                 slots = self.useful(channel, 2 * SPARE_SLOTS)
                 self.spaces[ring_space(channel)].grow(channel, max(slots, channel.slots.data))
 
-    def run_ahead(self, names: set[str], nbytes: int) -> None:
-        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots; then
-        each by its share of the bytes that a launch loads, until nothing is left."""
-        rings = [c for c in self.channels if c.channel_name in names]
+    def run_ahead(self, classes: Mapping[str, int], nbytes: int) -> None:
+        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots, which
+        rings of one class share; then all by what a launch loads, until nothing is left."""
+        rings = [c for c in self.channels if c.channel_name in classes]
+        wanted = {
+            c.channel_name: ceil_div(int(nbytes * self._share(c, classes)), _slot_bytes(c))
+            for c in rings
+        }
         growing = list(rings)
         while growing:
             for channel in list(growing):
-                wanted = ceil_div(nbytes, _slot_bytes(channel)) + SPARE_SLOTS
-                if not self._longer(channel, wanted):
+                if not self._longer(channel, wanted[channel.channel_name] + SPARE_SLOTS):
                     growing.remove(channel)
-        growing = [c for c in rings if self.most[c.channel_name] is not None]
+        growing = [c for c in rings if self.most[c.channel_name]]
         while growing:
-            channel = min(growing, key=lambda c: Fraction(c.slots.data, self.most[c.channel_name]))
+            channel = min(growing, key=self._part)
             if not self._longer(channel, channel.slots.data + 1):
                 growing.remove(channel)
+
+    def _part(self, channel: ChannelOp) -> Fraction:
+        """How much of what a launch loads through a ring it holds."""
+        return Fraction(channel.slots.data, self.most[channel.channel_name] or 1)
+
+    def _share(self, channel: ChannelOp, classes: Mapping[str, int]) -> Fraction:
+        """Of the bytes that rings of a class load, those of one."""
+        name = channel.channel_name
+        rings = [c for c in self.channels if classes.get(c.channel_name) == classes[name]]
+        if not all(self.most[c.channel_name] for c in rings):
+            return Fraction(1)
+        loaded = {c.channel_name: _slot_bytes(c) * (self.most[c.channel_name] or 0) for c in rings}
+        return Fraction(loaded[name], sum(loaded.values()))
 
     def _longer(self, channel: ChannelOp, wanted: int) -> bool:
         """Give a ring one more slot, up to `wanted`; whether it got one."""
@@ -118,15 +134,16 @@ class _Sizes:
         return self.spaces[ring_space(channel)].grow(channel, channel.slots.data + 1)
 
 
-def rings_ahead(module: ModuleOp) -> set[str]:
-    """Rings that loads of packed weights and of state fill: nothing of the step decides when."""
+def rings_ahead(module: ModuleOp) -> dict[str, int]:
+    """Rings that loads of packed weights and of state fill, which nothing of the step holds up, and
+    the class of these loads."""
     classes = {g.sym_name.data: load_class(g) for g in module.ops if isinstance(g, GlobalOp)}
-    found: set[str] = set()
+    found: dict[str, int] = {}
     for load in module.walk():
         if isinstance(load, LoadOp) and classes[load.global_name] in (WEIGHTS, STATE):
             slot = root(load.slot).owner
             if isinstance(slot, AcquireOp):
-                found.add(slot.channel_name)
+                found[slot.channel_name] = classes[load.global_name]
     return found
 
 

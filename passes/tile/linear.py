@@ -21,6 +21,11 @@ from .norm import Norm, emit_norm
 from .residency import Home, Rooms
 from .tiles import Tile, narrow_depth
 
+WEIGHTS = "weights"
+"""The ring of weight tiles."""
+NARROW = "narrow_weights"
+"""The ring of those of a last panel that is narrower than the others, where it has one."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -270,7 +275,8 @@ def _multiply(
     deep = depth * packing.spec.block
     with e.loop(blocks // depth, "k") as k:
         element = TileType.of(kernel.packed, deep, stride)
-        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
+        ring = NARROW if size.apart and stride < packing.panel else WEIGHTS
+        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), ring))
         slot.result.name_hint = "w"
         leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
         first = e.plus(piece.number * blocks, e.times(k, depth))

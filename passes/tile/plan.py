@@ -23,6 +23,7 @@ from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
+from .slots import fill_slots
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
 from .tiles import Tile
 
@@ -73,7 +74,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
             refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
-            tiles = _filled(shapes, plan.tiles)
+            tiles = fill_slots(machine, shapes, plan)
             _lengthen(rooms, written, tiles)
             joint.settle(rooms, written, tiles)
             pairs = zip((named.kernel for named in written), tiles, strict=True)
@@ -83,21 +84,6 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         assert refused is not None, "some plan was tried"
         raise refused
     return best
-
-
-def _filled(shapes: Sequence[Kernel], tiles: Sequence[Tile]) -> list[Tile]:
-    """The tiles, those of rows on chip deep enough to fill the slots that another kernel needs."""
-    pairs = list(zip(shapes, tiles, strict=True))
-    slot = max((shape.footprint(tile).spm.get("weights", 0) for shape, tile in pairs), default=0)
-
-    def filled(shape: Kernel, tile: Tile) -> Tile:
-        if not isinstance(shape, LinearShape) or not shape.at_once:
-            return tile
-        deeper = (replace(tile, depth=depth) for depth in shape.depths() if depth > tile.depth)
-        fitting = [one for one in deeper if shape.footprint(one).spm["weights"] <= slot]
-        return max([tile, *fitting], key=lambda one: one.depth)
-
-    return [filled(shape, tile) for shape, tile in pairs]
 
 
 def _in_order(named: Named, rooms: Rooms) -> Named:

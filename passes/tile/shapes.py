@@ -145,6 +145,11 @@ class LinearShape:
         each = self.block_bytes / self.panel
         return [(n, columns, deep, int(deep * columns * each)) for n, columns, deep in found]
 
+    def narrow_bytes(self, tile: Tile) -> int:
+        """Bytes of a weight tile of the last panel, if that is narrower; else 0."""
+        _, columns, _, nbytes = self._cuts(tile)[-1]
+        return nbytes if columns < self.panel else 0
+
     def footprint(self, tile: Tile) -> Footprint:
         """Slots for a tile of rows and blocks of K."""
         rows, columns = tile.rows, self._columns(tile)
@@ -212,7 +217,7 @@ class LinearShape:
     def _excess_cycles(
         self, machine: Machine, tile: Tile, cuts: list[tuple[int, int, int, int]]
     ) -> int:
-        """Of a chain from kernel to kernel that no load hides: sub-tiles that a cut of K leaves partly
+        """Of a chain from kernel to kernel that no load hides: sub-tiles that cuts of K leave partly
         empty, and a pass that wide sums would save."""
         rows, found = min(tile.rows, self.most_rows), 0
         for count, columns, deep, _ in cuts:

@@ -17,6 +17,8 @@ class Tile:
     """Cuts that make a pipeline of attention's loop over KV blocks; 0: one stage after another."""
     panels: int = 1
     """Panels of a matmul that share a slot of sums and an epilogue."""
+    apart: bool = False
+    """Weight tiles of a narrower last panel have a ring of their own."""
 
 
 def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:
