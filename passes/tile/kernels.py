@@ -129,6 +129,7 @@ def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attent
         layered=op.layer is not None,
         batch=around.batch,
         queries=around.queries,
+        positions=around.globals[op.k_cache_name].shape[-2],
         heads=op.heads.data,
         kv_heads=op.kv_heads.data,
         head=columns // op.heads.data,

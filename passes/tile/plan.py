@@ -23,8 +23,8 @@ from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
-from .slots import fill_slots
 from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
+from .slots import fill_slots
 from .tiles import Tile
 
 

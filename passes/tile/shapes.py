@@ -217,7 +217,7 @@ class LinearShape:
     def _excess_cycles(
         self, machine: Machine, tile: Tile, cuts: list[tuple[int, int, int, int]]
     ) -> int:
-        """Of a chain from kernel to kernel that no load hides: sub-tiles that cuts of K leave partly
+        """Of a chain from kernel to kernel, behind no load: sub-tiles that cuts of K leave partly
         empty, and a pass that wide sums would save."""
         rows, found = min(tile.rows, self.most_rows), 0
         for count, columns, deep, _ in cuts:
