@@ -1,5 +1,4 @@
-"""Writing loops on s: ops appended to a list, index arithmetic, the begin and end of slots, copies.
-"""
+"""Writing loops on s: ops appended to a list, index arithmetic, the begin and end of slots, copies."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from .memory import channels_of, residents, ring_space
 from .placement import align, place
 from .verify_streams import verify_streams
 
-LATENCIES = 2
+LATENCIES = 1
 """Latencies of main memory that rings run ahead at least: for longer than one, their bytes come alone."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""

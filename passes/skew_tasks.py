@@ -165,9 +165,7 @@ class TaskPipeline:
         some = w.binary(arith.MinSIOp, trips, self.numbers[1])
         return w.binary(arith.MaxSIOp, some, self.numbers[0]) if number else some
 
-    def _guarded(
-        self, w: LoopWriter, some: SSAValue, write: Callable[[LoopWriter], None]
-    ) -> None:
+    def _guarded(self, w: LoopWriter, some: SSAValue, write: Callable[[LoopWriter], None]) -> None:
         guarded = Block(arg_types=[IndexType()])
         inside = LoopWriter(self.outer)
         write(inside)

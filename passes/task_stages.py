@@ -54,7 +54,9 @@ def stage_tasks(loop: scf.ForOp, stages: Stages) -> TaskStages:
     behind: dict[Operation, int] = {}
     for group in groups:
         used = {value for op in group for value in body.used.get(op, ())}
-        found = [stages.of[op] for v in used for op in stages.body.users.get(v, ()) if _own(body, v)]
+        found = [
+            stages.of[op] for v in used for op in stages.body.users.get(v, ()) if _own(body, v)
+        ]
         for op in group:
             if statements.index(op) < at:
                 before[op] = min(found, default=0)
@@ -80,9 +82,7 @@ def _own(body: Body, value: Shared) -> bool:
 
 def _groups(body: Body, statements: list[Operation]) -> list[list[Operation]]:
     """Statements that share slots or buffers of the task, directly or through others."""
-    links: dict[Shared, Shared] = {
-        wait.slot: acquire.slot for wait, acquire in body.pairs.items()
-    }
+    links: dict[Shared, Shared] = {wait.slot: acquire.slot for wait, acquire in body.pairs.items()}
     left = list(statements)
     groups: list[list[Operation]] = []
     while left:

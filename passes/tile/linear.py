@@ -52,6 +52,8 @@ class Linear:
     source_element: Attribute
     index: str | None
     """Rows are picked by the indices in this region, or taken in order."""
+    inside: bool
+    """Every index is that of a row."""
     count: str
     """The launch parameter that counts the rows."""
     norm: Norm | None
@@ -77,7 +79,7 @@ class Linear:
 
     def in_order(self, rooms: Rooms) -> Linear:
         """The kernel without an index where that can only pick the one row that is on chip."""
-        only = rooms.rows == 1 and rooms.on_chip(self.source)
+        only = self.inside and rooms.rows == 1 and rooms.on_chip(self.source)
         return replace(self, index=None) if only else self
 
     def on_chip(self, rooms: Rooms) -> bool:

@@ -203,7 +203,8 @@ class LinearShape:
         fill = cycles_to_ps(machine, machine.matrix_fill)
         if self.loaded or self.stored:
             fill += machine.hbm_latency_ps
-        if self.at_once:
+        if self.at_once and moved < machine.spm_bytes:
+            # The weights may all be there before the rows are.
             excess = self._excess_cycles(machine, tile, cuts) + max(epilogues - matrix, 0)
             fill += cycles_to_ps(machine, excess)
         return self.repeats * row_blocks * (busiest + fill)
