@@ -3,9 +3,9 @@
 
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
-as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory, and share what is left as they share its bandwidth. No ring gets more slots than a launch
-fills. More slots never change what a program computes.
+as products are made during a fill; then weights, keys and values as many as a latency of the main
+memory takes, and what is left by their parts of what a launch loads. No ring gets more slots than a
+launch fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .placement import align, place
 from .verify_streams import verify_streams
 
 LATENCIES = 1
-"""Latencies of main memory that rings run ahead at least: for longer than one, their bytes come alone."""
+"""Latencies of main memory that rings run ahead at least: at times all bytes are those of one."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 
@@ -96,8 +96,8 @@ class _Sizes:
                 self.spaces[ring_space(channel)].grow(channel, max(slots, channel.slots.data))
 
     def run_ahead(self, classes: Mapping[str, int], nbytes: int) -> None:
-        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots, which
-        rings of one class share; then all by what a launch loads, until nothing is left."""
+        """Rings that run ahead take turns to grow up to a number of bytes, which rings of a class
+        share, and the spare slots."""
         rings = [c for c in self.channels if c.channel_name in classes]
         wanted = {
             c.channel_name: ceil_div(int(nbytes * self._share(c, classes)), _slot_bytes(c))
@@ -108,7 +108,10 @@ class _Sizes:
             for channel in list(growing):
                 if not self._longer(channel, wanted[channel.channel_name] + SPARE_SLOTS):
                     growing.remove(channel)
-        growing = [c for c in rings if self.most[c.channel_name]]
+
+    def share_out(self, names: Collection[str]) -> None:
+        """Rings that run ahead grow by what a launch loads through each, until nothing is left."""
+        growing = [c for c in self.channels if c.channel_name in names]
         while growing:
             channel = min(growing, key=self._part)
             if not self._longer(channel, channel.slots.data + 1):
@@ -157,8 +160,8 @@ class SizeRingsPass(ModulePass):
     """Machine whose scratchpad is filled: a name, or the path of a description."""
 
     weight_ring_bytes: int = 0
-    """Bytes that a ring of weights or of keys and values may hold, beside 2 slots; 0: what main
-    memory delivers in 8 latencies."""
+    """Bytes that rings of weights, and those of keys and values, may hold beside 2 slots each; 0:
+    all that is left."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = load_machine(self.machine)
@@ -179,7 +182,7 @@ class SizeRingsPass(ModulePass):
         sizes.overlap(ahead)
         sizes.double()
         sizes.accumulate(machine)
-        sizes.run_ahead(
-            ahead,
-            self.weight_ring_bytes or LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps),
-        )
+        latency = LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps)
+        sizes.run_ahead(ahead, self.weight_ring_bytes or latency)
+        if not self.weight_ring_bytes:
+            sizes.share_out(ahead)

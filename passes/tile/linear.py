@@ -96,7 +96,8 @@ class Linear:
         full, panels = self.packing.n // self.packing.panel, self.packing.panels
         if not self.halved:
             return sorted({1, panels})
-        if any(step.kind in ("vector", "tensor") for step in self.steps):
+        others = any(step.kind in ("vector", "tensor") for step in self.steps)
+        if others or self.packing.n % self.packing.panel:
             return [1]
         return [n for n in range(1, full + 1) if full % n == 0]
 
