@@ -88,13 +88,18 @@ def compile_entry(
     weights: str | None = None,
     after_pass: Sequence[AfterPass] = (),
     unfused: bool = False,
+    later_rows: int = 0,
 ) -> CompiledEntry:
-    """Lower one graph-level module (in place) and encode it."""
+    """Lower one graph-level module (in place) and encode it.
+
+    `later_rows` are the most new rows of a sequence in entries that take over its KV block.
+    """
     options: dict[str, Any] = {
         "machine": machine,
         "kv_block": kv_block,
         "weights": weights,
         "unfused": unfused,
+        "later_rows": later_rows,
     }
     runs = run_passes(module, passes_for(options), after_pass)
     program = encode_module(module, load_machine(machine))
@@ -210,7 +215,8 @@ def compile_programs(
         for number, shape in enumerate(order):
             tell(f"compiling {shape.name}", number, len(order))
             module = model.build(shape, policy)
-            one = compile_entry(module, machine, block, weights, watch(shape.name), unfused)
+            later = max((s.chunk for s in order[number + 1 :]), default=0)
+            one = compile_entry(module, machine, block, weights, watch(shape.name), unfused, later)
             found[shape.name] = one
             block = block or one.report.kv_block or None
         return {shape.name: found[shape.name] for shape in shapes}

@@ -4,8 +4,8 @@
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
 as products are made during a fill; then weights, keys and values as many as a latency of the main
-memory takes, and what is left by their parts of what a launch loads. No ring gets more slots than a
-launch fills. More slots never change what a program computes.
+memory takes, and what is left by their parts of what a launch loads. Rings of whole results grow
+last. No ring gets more slots than a launch fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from xdsl.context import Context
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 from xdsl.passes import ModulePass
 
@@ -69,13 +70,13 @@ class _Sizes:
         most = self.most[channel.channel_name]
         return slots if most is None else max(min(slots, most), channel.slots.data)
 
-    def double(self) -> None:
-        """Twice the mark for every ring, filled by load queues first, small ones first."""
+    def double(self, names: set[str]) -> None:
+        """Twice the mark for some rings, filled by load queues first, small ones first."""
 
         def order(channel: ChannelOp) -> tuple[bool, int]:
             return channel.producer.kind != "ld", channel.slots.data * _slot_bytes(channel)
 
-        for channel in sorted(self.channels, key=order):
+        for channel in sorted((c for c in self.channels if c.channel_name in names), key=order):
             slots = self.useful(channel, 2 * channel.slots.data)
             self.spaces[ring_space(channel)].grow(channel, slots)
 
@@ -150,6 +151,20 @@ def rings_ahead(module: ModuleOp) -> dict[str, int]:
     return found
 
 
+def rings_of_kernels(module: ModuleOp) -> set[str]:
+    """Rings of the vector unit that a kernel fills once, outside of its loops: whole results, which
+    their readers take in the order of the kernels."""
+    inside, outside = set[str](), set[str]()
+    for acquire in module.walk():
+        if isinstance(acquire, AcquireOp) and acquire.engine.kind == "vpu":
+            loops, at = 0, acquire.parent_op()
+            while at is not None:
+                loops += isinstance(at, scf.ForOp)
+                at = at.parent_op()
+            (inside if loops > 1 else outside).add(acquire.channel_name)
+    return outside - inside
+
+
 @dataclass(frozen=True)
 class SizeRingsPass(ModulePass):
     """Choose the number of slots of every channel."""
@@ -180,9 +195,11 @@ class SizeRingsPass(ModulePass):
             sizes.spaces[space] = _Space(capacity - used)
         ahead = rings_ahead(op)
         sizes.overlap(ahead)
-        sizes.double()
+        whole = rings_of_kernels(op)
+        sizes.double({c.channel_name for c in channels} - whole)
         sizes.accumulate(machine)
         latency = LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps)
         sizes.run_ahead(ahead, self.weight_ring_bytes or latency)
         if not self.weight_ring_bytes:
             sizes.share_out(ahead)
+        sizes.double(whole)

@@ -1,8 +1,9 @@
 """Code with sums → code with registers: where each sum is computed, and in which register it lives.
 
 Every node is computed as far out as its scope allows, once. Where more values are live than the
-engine has registers, some move: to the block that uses them, then to each single use; computing
-again is cheaper than memory, which these engines have none of for scalars.
+engine has registers, some move: into the loops that use them, one loop deeper at a time, and at
+last to each single use; computing again is cheaper than memory, which these engines have none of
+for scalars.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from .code import Code, Instruction, Loop
 from .nodes import Node, Nodes
 from .scalars import Scalars, Scope, Sum
 
-HOME, BLOCK, USE = range(3)
-"""Where a node is computed: in its own scope, in each block that uses it, before each use."""
+USE = 1 << 30
+"""The depth of a node that is computed before each use; else it is the least number of loops around
+the block that computes it, no deeper than the use."""
 
 
 @dataclass(eq=False)
@@ -25,6 +27,8 @@ class Value:
     """One register's content, from the instruction that writes it to the last that reads it."""
 
     node: int
+    depth: int
+    """Loops around the block that writes it."""
     register: int = -1
     first: int = 0
     uses: list[tuple[Item, bool]] = field(default_factory=list["tuple[Item, bool]"])
@@ -112,7 +116,7 @@ class _Emitter:
             self.frames[-1].items.append(item)
             if source.result is not None:
                 number = self.nodes.of(source.result)
-                item.result = self._new(number)
+                item.result = self._new(number, len(self.frames) - 1)
                 self.frames[-1].values[number] = item.result
 
     def _loop(self, source: Loop, item: Item) -> None:
@@ -132,8 +136,10 @@ class _Emitter:
     def _get(self, number: int, depth: int, reader: Item) -> Value:
         """The value of a node, for an item of the block at `depth`; written now if it is new."""
         node = self.nodes.nodes[number]
-        mode = self.modes.get(number, HOME)
-        own = node.home.depth if mode == HOME or node.mnemonic in ("counter", "pop") else depth
+        mode = self.modes.get(number, 0)
+        own = min(max(node.home.depth, mode), depth)
+        if node.mnemonic in ("counter", "pop"):
+            own = node.home.depth
         frame = self.frames[own]
         value = frame.values.get(number) if mode != USE else None
         if value is None:
@@ -145,7 +151,7 @@ class _Emitter:
         return value
 
     def _make(self, number: int, node: Node, depth: int) -> Value:
-        value = self._new(number)
+        value = self._new(number, depth)
         if node.mnemonic == "counter":
             value.register = COUNTER_LOW + node.home.depth - 1
             return value
@@ -156,8 +162,8 @@ class _Emitter:
         self.frames[depth].items.append(item)
         return value
 
-    def _new(self, number: int) -> Value:
-        value = Value(number)
+    def _new(self, number: int, depth: int) -> Value:
+        value = Value(number, depth)
         self.values.append(value)
         return value
 
@@ -210,9 +216,7 @@ def _scan(
         if victim is not value:
             value.register = victim.register
         uses_elsewhere = any(inside for _, inside in victim.uses)
-        modes[victim.node] = (
-            BLOCK if modes.get(victim.node, HOME) == HOME and uses_elsewhere else USE
-        )
+        modes[victim.node] = victim.depth + 1 if uses_elsewhere else USE
     return moved
 
 
@@ -230,7 +234,7 @@ def _victim(
         (last, value)
         for last, value in active
         if nodes.nodes[value.node].mnemonic != "pop"
-        and modes.get(value.node, HOME) != USE
+        and modes.get(value.node, 0) != USE
         and last > at.first + 1
     ]
     return min(movable, key=cost)[1] if movable else None

@@ -51,6 +51,9 @@ class TilePass(ModulePass):
     By default the fastest that fits."""
     most_kv_block: int = 1 << 10
     """The largest KV block to try."""
+    later_rows: int = 0
+    """Most rows of a sequence in the entries that take over the KV block. Of KV blocks that are as
+    fast here, the one that suits those best is chosen."""
     unfused: bool = False
     """Keep all tensors between kernels in main memory."""
 
@@ -71,7 +74,9 @@ class TilePass(ModulePass):
             Named(kernel.label.data, describe(kernel, around), repeats, kernel.location)
             for kernel, repeats in found
         ]
-        limits = Limits(policy, extents, self.kv_block, self.most_kv_block, self.unfused)
+        limits = Limits(
+            policy, extents, self.kv_block, self.most_kv_block, self.unfused, self.later_rows
+        )
         choice = choose(machine, named, regions, limits)
         written = [pair for pair in choice.kernels if pair is not None]
         in_memory = {

@@ -8,8 +8,9 @@ only the positions before it are loaded; its score stands behind theirs in the s
 bits are the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.dialects.builtin import Float32Type
 from xdsl.ir import Attribute, SSAValue
@@ -18,7 +19,7 @@ from ...dialects import tile
 from .emitter import Emitter, Index
 from .residency import Rooms
 from .sequences import Rows, lengths_of
-from .tiles import Tile
+from .tiles import Tile, heads_at_once
 
 MASKED = -1.0e30
 """A finite floor: -inf minus -inf is not a number."""
@@ -269,6 +270,16 @@ def _own(
     return e.part(fresh, [rows.first, column], [1, kernel.head])
 
 
+def _each_head(e: Emitter, size: Tile, write: Callable[[Index], None]) -> None:
+    """Something for each KV head of a block, several a trip: they share the offsets of the first,
+    and differ by what views hold."""
+    several = heads_at_once(size.heads)
+    with e.loop(size.heads // several, "h") as h:
+        first = e.times(h, several)
+        for number in range(several):
+            write(e.plus(first, number))
+
+
 def _scores(
     e: Emitter,
     kernel: Attention,
@@ -289,17 +300,22 @@ def _scores(
         row = e.times(h, flat)
         return e.part(queries, [row, 0], [flat, kernel.head]), row
 
-    with e.loop(size.heads, "h") as h:
+    def loaded(h: Index) -> None:
         part, row = of_head(h)
         key = e.part(keys, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
         into = e.part(scores, [row, 0], [flat, size.depth])
         e.matmul(part, key, into, lines, cols=span.loaded, transposed=True)
+
+    def own(h: Index, fresh: SSAValue) -> None:
+        part, row = of_head(h)
+        key = _own(e, kernel, fresh, rows, caches, h)
+        into = e.part(scores, [row, span.loaded], [flat, 1])
+        e.matmul(part, key, into, lines, transposed=True)
+
+    _each_head(e, size, loaded)
     if caches.fresh is not None:
-        with e.loop(span.own, "own"), e.loop(size.heads, "h") as h:
-            part, row = of_head(h)
-            key = _own(e, kernel, caches.fresh[0], rows, caches, h)
-            into = e.part(scores, [row, span.loaded], [flat, 1])
-            e.matmul(part, key, into, lines, transposed=True)
+        with e.loop(span.own, "own"):
+            _each_head(e, size, partial(own, fresh=caches.fresh[0]))
     return scores
 
 
@@ -317,18 +333,24 @@ def _products(
     values = _load(e, kernel, size, "values", kernel.values, caches, span)
     product = e.sums((size.heads * flat, kernel.head), "pv", "pv")
     lines = e.times(rows.count, kernel.group)
-    with e.loop(size.heads, "h") as h:
+
+    def loaded(h: Index) -> None:
         row = e.times(h, flat)
         part = e.part(p, [row, 0], [flat, size.depth])
         value = e.part(values, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
         into = e.part(product, [row, 0], [flat, kernel.head])
         e.matmul(part, value, into, lines, depth=span.loaded)
+
+    def own(h: Index, fresh: SSAValue) -> None:
+        row = e.times(h, flat)
+        part = e.part(p, [row, span.loaded], [flat, 1])
+        value = _own(e, kernel, fresh, rows, caches, h)
+        e.matmul(part, value, e.part(product, [row, 0], [flat, kernel.head]), lines)
+
+    _each_head(e, size, loaded)
     if caches.fresh is not None:
-        with e.loop(span.own, "own"), e.loop(size.heads, "h") as h:
-            row = e.times(h, flat)
-            part = e.part(p, [row, span.loaded], [flat, 1])
-            value = _own(e, kernel, caches.fresh[1], rows, caches, h)
-            e.matmul(part, value, e.part(product, [row, 0], [flat, kernel.head]), lines)
+        with e.loop(span.own, "own"):
+            _each_head(e, size, partial(own, fresh=caches.fresh[1]))
     return product
 
 

@@ -39,6 +39,8 @@ class Limits:
     most_kv_block: int
     in_memory: bool = False
     """All tensors between kernels go through main memory."""
+    later_rows: int = 0
+    """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,7 @@ class _Shapes:
             on_chip=self.rooms.on_chip(kernel.query),
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
+            later_rows=limits.later_rows,
         )
 
     def _heads(self, named: Named, kernel: Heads) -> RowsShape:

@@ -8,18 +8,24 @@ not depend on the machine's memories, so that a larger one is never predicted to
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div
-from .shapes import Footprint, Kernel
+from ...backend.timing import ceil_div, transfer_bytes
+from .shapes import AttentionShape, Footprint, Kernel
 from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
+STARVED_PERCENT = 100
+"""A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
+
+
+NEVER = 1 << 62
+"""Picoseconds of what does not fit."""
 
 
 class DoesNotFitError(TilewrightError):
@@ -36,6 +42,8 @@ class Plan:
     picoseconds: int
     rank: int
     """The time without what is too little to matter."""
+    later: int
+    """The same of entries that take over the KV block."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ class _Option:
     footprint: Footprint
     picoseconds: int
     rank: int
-    """The time without what is too little to matter: of equals the one with smaller slots wins."""
+    later: int
+    """Both as a plan's. Of options equal in both the one with smaller slots wins."""
     slots: tuple[int, int, int]
     """Bytes of the largest slot: of weights, of another ring in the scratchpad, of accumulators."""
 
@@ -84,26 +93,51 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     return held + rings(spm) + local + 12 * machine.alignment, rings(acc)
 
 
-def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int) -> _Option:
+def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later: int) -> _Option:
     others = (nbytes for ring, nbytes in footprint.spm.items() if ring != "weights")
     slots = (
         footprint.spm.get("weights", 0),
         max(others, default=0),
         max(footprint.acc.values(), default=0),
     )
-    return _Option(tile, footprint, picoseconds, rank, slots)
+    return _Option(tile, footprint, picoseconds, rank, later, slots)
 
 
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
-    timed = [(tile, kernel.picoseconds(machine, tile)) for tile in kernel.tiles()]
-    fastest = min(time for _, time in timed)
-    grain = max(fastest // GRAINS, 1)
+    tiles = list(kernel.tiles())
+    times = [kernel.picoseconds(machine, tile) for tile in tiles]
+    ranks = zip(_coarse(times), _coarse(_later(machine, kernel, tiles)), strict=True)
     every = [
-        _option(tile, kernel.footprint(tile), time, time - (time - fastest) % grain)
-        for tile, time in timed
+        _option(tile, kernel.footprint(tile), time, *rank)
+        for tile, time, rank in zip(tiles, times, ranks, strict=True)
     ]
-    return sorted(every, key=lambda o: (o.rank, sum(o.footprint.spm.values())))
+    return sorted(every, key=lambda o: (o.rank, o.later, sum(o.footprint.spm.values())))
+
+
+def _coarse(times: Sequence[int]) -> list[int]:
+    """Times without what is too little to matter."""
+    fastest = min(times)
+    grain = max(fastest // GRAINS, 1)
+    return [time - (time - fastest) % grain for time in times]
+
+
+def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]:
+    """By tile: the least time of the entries that take over its KV block; 0 without such."""
+    if not isinstance(kernel, AttentionShape) or not kernel.later_rows:
+        return [0] * len(tiles)
+    found: dict[int, int] = {}
+    for depth in {tile.depth for tile in tiles}:
+        shape = kernel.later(depth)
+        fitting = [tile for tile in shape.tiles() if _fits(machine, [shape.footprint(tile)])]
+        times = (shape.picoseconds(machine, tile) for tile in fitting)
+        found[depth] = min(times, default=NEVER)
+    return [found[tile.depth] for tile in tiles]
+
+
+def _fits(machine: Machine, footprints: Sequence[Footprint]) -> bool:
+    spm, acc = needs(machine, footprints)
+    return spm <= machine.spm_bytes and acc <= machine.acc_bytes
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
@@ -149,6 +183,39 @@ def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option
     return [o for o in kernel if o.slots[axis] == least]
 
 
+def _fill(
+    machine: Machine, options: Sequence[Sequence[_Option]], picked: Sequence[_Option]
+) -> Sequence[_Option]:
+    """Larger weight tiles for kernels whose own, in the fewest slots that a ring has, would not
+    cover the latency of main memory: slots are as large as the largest of all kernels anyway."""
+    ahead = transfer_bytes(machine, machine.hbm_latency_ps)
+    rings = [(o.footprint.spm, o.footprint.acc) for o in picked]
+    most = [
+        {name: max(r[axis].get(name, 0) for r in rings) for r in rings for name in r[axis]}
+        for axis in range(2)
+    ]
+
+    def fits(option: _Option, mine: _Option) -> bool:
+        foot = option.footprint
+        return (
+            option.picoseconds * STARVED_PERCENT <= mine.picoseconds * (STARVED_PERCENT + 1)
+            and foot.local <= mine.footprint.local
+            and all(nbytes <= most[0].get(ring, 0) for ring, nbytes in foot.spm.items())
+            and all(nbytes <= most[1].get(ring, 0) for ring, nbytes in foot.acc.items())
+        )
+
+    def weights(option: _Option) -> int:
+        return option.footprint.spm.get("weights", 0)
+
+    def starved(option: _Option) -> bool:
+        return 0 < weights(option) * LEAST_SLOTS["weights"] < ahead
+
+    return [
+        max((o for o in every if fits(o, mine)), key=weights) if starved(mine) else mine
+        for every, mine in zip(options, picked, strict=True)
+    ]
+
+
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
     return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
 
@@ -174,7 +241,8 @@ def _refuse(
 
 
 def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
-    """The plan with the least predicted time; among equals the one that needs least scratchpad.
+    """The plan with the least predicted time; among equals the one with the KV block that suits
+    other entries best, then the one that needs least scratchpad.
 
     `held` are bytes of the scratchpad that tensors on chip take.
 
@@ -182,6 +250,7 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
+    best_picked: Sequence[_Option] = ()
     for picked in _candidates(options):
         rank = sum(option.rank for option in picked)
         if best is not None and rank > best.rank:
@@ -189,9 +258,12 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
         spm, acc = needs(machine, [option.footprint for option in picked], held)
         if spm > machine.spm_bytes or acc > machine.acc_bytes:
             continue
-        if best is None or (rank, spm) < (best.rank, best.spm_bytes):
+        later = sum(option.later for option in picked)
+        if best is None or (rank, later, spm) < (best.rank, best.later, best.spm_bytes):
             time = sum(option.picoseconds for option in picked)
-            best = Plan([option.tile for option in picked], spm, acc, time, rank)
+            best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
+            best_picked = picked
     if best is None:
         raise _refuse(machine, kernels, _smallest(options), held)
-    return best
+    filled = _fill(machine, options, best_picked)
+    return replace(best, tiles=[option.tile for option in filled])

@@ -6,7 +6,7 @@ each (see search.py).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from ...backend.timing import (
     transfer_ps,
     vector_cycles,
 )
-from .tiles import Tile, narrow_depth
+from .tiles import Tile, heads_at_once, narrow_depth
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -259,6 +259,19 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    later_rows: int = 0
+    """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
+
+    def later(self, depth: int) -> "AttentionShape":
+        """The same attention in an entry that takes over this KV block."""
+        return replace(
+            self,
+            most_rows=self.later_rows,
+            kv_block=depth,
+            on_chip=False,
+            handed_bytes=0,
+            later_rows=0,
+        )
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
@@ -269,8 +282,16 @@ class AttentionShape:
         most_heads = self.kv_heads if self.most_rows == 1 else 1
         choices = [n for n in range(1, most_heads + 1) if self.kv_heads % n == 0]
         for rows, depth, heads in product(powers_of_two(self.most_rows), depths, choices):
-            for skew in range(SKEWS if depth < self.context else 1):
+            _, tasks = self._chains(Tile(rows, depth, heads))
+            for skew in range(SKEWS if depth < self.context or tasks > 1 else 1):
                 yield Tile(rows, depth, heads, skew)
+
+    def _chains(self, tile: Tile) -> tuple[int, int]:
+        """Chains of tasks, and the tasks of each: a pipeline goes on from task to task of one."""
+        blocks, heads = ceil_div(self.most_rows, tile.rows), self.kv_heads // tile.heads
+        if heads > 1:
+            return self.batch * blocks, heads
+        return (1, self.batch) if self.most_rows == 1 else (self.batch, blocks)
 
     def footprint(self, tile: Tile) -> Footprint:
         """Slots for the rows of all heads of a tile; a product that crosses trips has two."""
@@ -298,17 +319,19 @@ class AttentionShape:
         """S, softmax, PV and O of all blocks, as the pipeline overlaps them, or the loads."""
         slot = tile.heads * tile.depth * self.head * self.kv_bytes
         moved = queue_ps(machine, slot, 2)
-        cycles = self._chain_cycles(machine, tile)
         steps = ceil_div(self.context, tile.depth)
-        tasks = self.batch * (self.kv_heads // tile.heads) * ceil_div(self.most_rows, tile.rows)
-        busiest = max(cycles_to_ps(machine, cycles), steps * moved)
+        chains, tasks = self._chains(tile)
+        if not tile.skew:
+            chains, tasks = chains * tasks, 1
+        cycles = self._chain_cycles(machine, tile, tasks)
+        busiest = max(cycles_to_ps(machine, cycles), tasks * steps * moved)
         around = cycles_to_ps(machine, 6 * vector_cycles(machine, 1, 1))
-        return (
-            self.repeats * tasks * (busiest + (around if self.on_chip else machine.hbm_latency_ps))
-        )
+        latency = around if self.on_chip else machine.hbm_latency_ps
+        return self.repeats * chains * (busiest + latency)
 
-    def _chain_cycles(self, machine: Machine, tile: Tile) -> int:
-        """Cycles of all blocks, one stage after another or as a pipeline of two or three stages.
+    def _chain_cycles(self, machine: Machine, tile: Tile, tasks: int) -> int:
+        """Cycles of all blocks of some tasks, one stage after another or as a pipeline of two or
+        three stages.
 
         The chain of one block, and a period for each block more. A period is at least the work of
         each unit, and as long as what a product waits for from itself some trips before: S(t),
@@ -321,7 +344,8 @@ class AttentionShape:
 
         def products(n: int, k: int) -> int:
             each = matmul_cycles(machine, flat, n, k, self.phases)
-            return stage + tile.heads * (each + SCALARS * machine.scalar_cycles)
+            shared = ceil_div(SCALARS, heads_at_once(tile.heads))
+            return stage + tile.heads * (each + shared * machine.scalar_cycles)
 
         scores, values = products(depth, self.head), products(self.head, depth)
         wide, narrow = (vector_cycles(machine, lines, n) for n in (depth, 1))
@@ -339,7 +363,9 @@ class AttentionShape:
             case _:
                 vector = softmax + kept + update
                 period = max(scores + values, vector, ceil_div(ahead, 2), ceil_div(around, 2))
-        return chain + (ceil_div(self.context, depth) - 1) * period
+        trips = max(ceil_div(self.context, depth), tile.skew)
+        heads = (tasks - 1) * (1 + tile.skew) * 2 * stage
+        return chain + (tasks * trips - 1) * period + heads
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
 """The choice for one kernel."""
 
 from dataclasses import dataclass
+from math import gcd
+
+HEADS_AT_ONCE = 4
+"""The most KV heads whose products share scalar instructions: a trip of a loop over heads."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,11 @@ class Tile:
     """Panels of a matmul that share a slot of sums and an epilogue."""
     apart: bool = False
     """Weight tiles of a narrower last panel have a ring of their own."""
+
+
+def heads_at_once(heads: int) -> int:
+    """KV heads in a trip of the loop over those of a block: an even cut."""
+    return gcd(heads, HEADS_AT_ONCE)
 
 
 def narrow_depth(blocks: int, depth: int, panel: int, columns: int) -> int:

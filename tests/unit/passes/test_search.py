@@ -125,6 +125,29 @@ def test_a_larger_scratchpad_gets_larger_tiles() -> None:
     assert wide.picoseconds < narrow.picoseconds
 
 
+def test_of_kv_blocks_that_are_as_fast_the_one_that_suits_other_entries_is_chosen() -> None:
+    """Bytes bind a step of one row, whatever the block; the arrays bind the rows of a prompt, and a
+    block of less than an array's rows leaves some of it idle."""
+    machine = load_machine("tpu-v5e")
+    alone = replace(attention(1, 4096), kv_heads=32, head=128)
+    with_prompt = replace(alone, later_rows=512)
+    first, second = (search(machine, [shape]) for shape in (alone, with_prompt))
+    assert tiles(first)[0][1] < machine.array_rows <= tiles(second)[0][1]
+    assert second.rank == first.rank
+
+    def prompt(plan: Plan) -> int:
+        return search(machine, [with_prompt.later(plan.tiles[0].depth)]).picoseconds
+
+    assert prompt(second) < prompt(first)
+
+
+def test_a_kv_block_that_no_other_entry_could_take_is_not_chosen() -> None:
+    machine = replace(SMALL, acc_bytes=1 << 14)
+    shape = replace(attention(1, 1024), later_rows=16)
+    depth = search(machine, [shape]).tiles[0].depth
+    assert search(machine, [shape.later(depth)])
+
+
 def test_the_asked_kv_block_is_kept() -> None:
     assert tiles(search(SMALL, [attention(kv_block=8)]))[0][1] == 8
 

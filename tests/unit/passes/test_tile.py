@@ -88,14 +88,14 @@ def test_all_entries_of_an_image_have_one_kv_block(tmp_path: Path) -> None:
     """Decode chooses: by itself, prefill would take another here."""
     report = compile_model(
         CONFIGS / "smollm2-135m" / "config.json",
-        "tw-small",
+        "tw-1",
         max_context=512,
         policy="bf16",
         output=tmp_path / "image.tw",
     )
     blocks = {name: entry.kv_block for name, entry in report.entries.items()}
     model = load_model(CONFIGS / "smollm2-135m" / "config.json")
-    alone = compile_entry(model.build(EntryShape("prefill", 1, 128, 512), "bf16"), "tw-small")
+    alone = compile_entry(model.build(EntryShape("prefill", 1, 128, 512), "bf16"), "tw-1")
     assert set(blocks) == {"prefill", "decode"}
     assert blocks["prefill"] == blocks["decode"] != alone.report.kv_block
 
