@@ -128,7 +128,8 @@ def emit_attention(
             if kernel.positions <= size.depth:
                 with e.loop(trips, "t"):
                     loaded = extent if fresh is None else rows.position
-                    span = _Span(0, extent, loaded, e.minus(extent, loaded))
+                    own = 0 if fresh is None else e.minus(extent, loaded)
+                    span = _Span(0, extent, loaded, own)
                     _only_block(e, kernel, size, rows, query, caches, span, g, room)
             else:
                 state = _start(e, kernel, size, rows)

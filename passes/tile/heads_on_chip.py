@@ -53,7 +53,8 @@ def emit_heads_on_chip(e: Emitter, kernel: Heads, layer: Sequence[Index], rooms:
         heads = (rooms.rows, whole.heads, whole.head)
         slot = _slot(e, parts, rooms)
         x = _seen(e, whole, whole.head, rooms)
-        halves = _seen(e, whole, whole.head // 2, rooms) if rooms.few(whole.columns) else None
+        split = whole.rope is not None and rooms.few(whole.columns)
+        halves = _seen(e, whole, whole.head // 2, rooms) if split else None
         turn_rows(e, whole, x, e.reshape(slot, heads), angles, count, layer, halves)
 
 

@@ -247,7 +247,7 @@ def _product(
     for number, operand in enumerate(operands):
         piece = Piece(operand, number, len(operands))
         if columns // width:
-            with e.loop(columns // width, "p") as p:
+            with e.loop(columns // width, "panel") as p:
                 part = e.part(sums, [0, e.times(p, width)], [rows, width])
                 _multiply(e, kernel, block, piece, e.plus(panel, p), part)
         if columns % width:
