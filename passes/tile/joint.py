@@ -66,6 +66,8 @@ class Joint:
                 case Embedding() as embedding:
                     in_sums.discard(embedding.output)
                 case Heads() as heads:
+                    if not heads.on_chip(rooms):
+                        in_sums -= {part.source for part in heads.parts}
                     squared -= {part.output for part in heads.parts if part.output is not None}
                 case other:
                     squared.discard(other.output)

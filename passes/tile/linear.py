@@ -152,21 +152,26 @@ def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
     if kernel.output in rooms.in_sums:
         rooms.values[kernel.output] = _product(e, kernel, block, operands, 0, packing.n)
         return
+    room = _room(e, kernel, rooms)
+    if together >= packing.panels:
+        _panel(e, kernel, block, operands, Cut(0, packing.n), room, rooms)
+        return
     full = packing.n // packing.panel
     pieces = rooms.pieces.get(kernel.output, 1)
-    for piece in range(pieces):
-        room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
-        if together >= packing.panels:
-            _panel(e, kernel, block, operands, Cut(0, packing.n), room, rooms)
-            return
-        if full:
-            with e.loop(full // together // pieces, "n") as n:
-                begin = piece * full // pieces
-                first = e.plus(begin, e.times(n, together))
-                cut = Cut(first, together * packing.panel, e.times(n, together))
-                _panel(e, kernel, block, operands, cut, room, rooms)
+    for piece in range(pieces if full else 0):
+        room = room if piece == 0 else _room(e, kernel, rooms)
+        begin = piece * full // pieces
+        with e.loop(full // together // pieces, "n") as n:
+            inside = e.times(n, together)
+            cut = Cut(e.plus(begin, inside), together * packing.panel, inside)
+            _panel(e, kernel, block, operands, cut, room, rooms)
     if packing.n % packing.panel:
         _panel(e, kernel, block, operands, Cut(full, packing.n % packing.panel), room, rooms)
+
+
+def _room(e: Emitter, kernel: Linear, rooms: Rooms) -> SSAValue | None:
+    """The buffer on chip for the result, or its next piece; None where it goes to main memory."""
+    return rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
 
 
 def _operands(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> Sequence[SSAValue]:
