@@ -101,7 +101,8 @@ def emit_attention(
         rooms.make(e, kernel.output)
         room = rooms.by_head(e, kernel.output, kernel.head)
     tasks = kernel.kv_heads // size.heads
-    overlap = size.skew > 0
+    whole = kernel.positions <= size.depth
+    overlap = size.skew > 0 and not whole
     with e.loop(kernel.batch, "b", overlap=overlap and tasks == kernel.queries == 1) as b:
         lengths = lengths_of(e, b)
         # With one query at most, a sequence without one has no KV blocks.
@@ -125,7 +126,7 @@ def emit_attention(
             trips = e.blocks(extent, size.depth)
             if kernel.queries == 1:
                 trips = e.times(trips, lengths.queries)
-            if kernel.positions <= size.depth:
+            if whole:
                 with e.loop(trips, "t"):
                     loaded = extent if fresh is None else rows.position
                     own = 0 if fresh is None else e.minus(extent, loaded)
