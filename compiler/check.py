@@ -22,7 +22,7 @@ from ..backend.errors import TilewrightError
 from ..dialects.lowbit import PackedType
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp, KvAppendOp, OutputOp
-from ..dialects.tile import StoreOp, TileOp
+from ..dialects.tile import StoreOp, TileOp, globals_written
 from ..dialects.tw import InstructionOp, Place, ProgramOp
 from .check_inputs import Array, Launch, RandomCheckpoint, random_launch
 from .frontend.weights import WeightStore
@@ -219,7 +219,7 @@ def _writes(op: Operation, name: str) -> bool:
         case KvAppendOp():
             return name in (op.k_cache_name, op.v_cache_name)
         case TileOp():
-            return name in op.global_writes()
+            return name in globals_written(op)
         case InstructionOp():
             read = {spec.name for spec in op.row().operands if spec.access == "read"}
             return any(

@@ -12,10 +12,11 @@ from ..backend.machine import load_machine
 from ..dialects.shaped import memref_of
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
+from ..passes.load_entry import load_program
 from ..runtime.functional import Emulator, Memories
 from .check_inputs import Array, Launch
 from .frontend.weights import WeightStore
-from .weights import weight_pieces
+from .weights import layers_of, stored_globals, weight_pieces
 
 STORED_ROLES = ("weight", "table")
 
@@ -31,8 +32,14 @@ def run_isa(
     description = load_machine(machine)
     program = encode_module(module, description)
     declared = [op for op in module.ops if isinstance(op, GlobalOp)]
-    weights, first = hbm_weights(program, declared, store)
-    memories = Memories(description, [program], weights, first)
+    weights, first = stored_bytes(program, declared, store)
+    programs = [program]
+    if not description.has_hbm:
+        layers = {op.global_name: layers_of(op) for op in stored_globals(declared)}
+        programs.append(load_program(program.regions, layers, description))
+    memories = Memories(description, programs, weights, first)
+    for loaded in programs[1:]:
+        Emulator(loaded, description, memories, engine="reference").run()
     emulator = Emulator(program, description, memories, engine="reference", order=order)
     for name, values in launch.data.items():
         emulator.write(name, values)
@@ -44,10 +51,10 @@ def run_isa(
     }
 
 
-def hbm_weights(
+def stored_bytes(
     program: Program, declared: list[GlobalOp], store: WeightStore
 ) -> tuple[NDArray[np.uint8], int]:
-    """The read-only bytes of hbm, and the address of the first."""
+    """The bytes of weights and tables, and the address of the first."""
     regions = [program.region(op.global_name) for op in declared if op.role.data in STORED_ROLES]
     first = min((region.base for region in regions), default=0)
     last = max((region.base + region.nbytes for region in regions), default=0)

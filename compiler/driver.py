@@ -6,7 +6,7 @@ report = compile_model("smollm2.gguf", machine="tw-1", max_context=512, output="
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -16,18 +16,20 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
 from ..backend.bounds import ModelRecord, Sizes
 from ..backend.errors import TilewrightError
-from ..backend.image import Image, write_image
+from ..backend.image import LOAD_ENTRY, Image, write_image
 from ..backend.isa import Program
 from ..backend.machine import Machine, load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
+from ..passes.load_entry import load_program
 from ..passes.tile.search import DoesNotFitError
 from .bound import formats_of
 from .frontend.builder import EntryShape
 from .frontend.loader import Model, load_model
-from .opt import Watch
-from .pipeline import AfterPass, PassRun, passes_for, run_passes
+from .opt.watch import EVERY, Shown, Watch
+from .origin import Origin, origin_of
+from .pipeline import AfterPass, PassRun, passes_behind, passes_for, run_passes
 from .weights import layers_of, stored_globals, weight_pieces
 
 Progress = Callable[[str, int, int], None]
@@ -73,6 +75,15 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Start:
+    """IR of an entry from which compiling goes on."""
+
+    module: ModuleOp
+    after: str | None
+    """The pass it stands behind; None for a graph."""
+
+
+@dataclass(frozen=True)
 class CompiledEntry:
     """One entry: the program, what its passes did, and the declarations of its globals."""
 
@@ -89,10 +100,12 @@ def compile_entry(
     after_pass: Sequence[AfterPass] = (),
     unfused: bool = False,
     later_rows: int = 0,
+    after: str | None = None,
 ) -> CompiledEntry:
     """Lower one graph-level module (in place) and encode it.
 
-    `later_rows` are the most new rows of a sequence in entries that take over its KV block.
+    `later_rows` are the most new rows of a sequence in entries that take over its KV block;
+    `after` is the pass that a module of another level stands behind.
     """
     options: dict[str, Any] = {
         "machine": machine,
@@ -101,11 +114,11 @@ def compile_entry(
         "unfused": unfused,
         "later_rows": later_rows,
     }
-    runs = run_passes(module, passes_for(options), after_pass)
+    runs = run_passes(module, passes_behind(passes_for(options), after), after_pass)
     program = encode_module(module, load_machine(machine))
     counts = {engine: len(words) for engine, words in program.engines.items()}
     declared = tuple(op for op in module.ops if isinstance(op, GlobalOp))
-    return CompiledEntry(program, EntryReport(tuple(runs), counts, _kv_block(module)), declared)
+    return CompiledEntry(program, EntryReport(tuple(runs), counts, kv_block_of(module)), declared)
 
 
 def compile_model(
@@ -133,17 +146,17 @@ def compile_model(
     TilewrightError for whatever the user can mend.
     """
     start = perf_counter()
-    tell = progress or _silent
+    tell = progress or silent
     model = load_model(model_path)
 
-    def watchers(entry: str) -> list[AfterPass]:
-        folder = Path(dump_ir) / entry if dump_ir is not None else None
-        found: list[AfterPass] = [Watch(print_ir, folder, verify=True).after_pass]
-        if check_each_pass:
-            from .check import PassChecker
+    origin = None
+    if dump_ir is not None:
+        shape = entry_shapes(model, batch, chunk, max_context)[0]
+        sizes = shape.max_context, shape.batch, shape.chunk
+        origin = origin_of(model, machine, policy, *sizes, kv_block, weights, unfused)
 
-            found.append(PassChecker(machine).after_pass)
-        return found
+    def watchers(entry: str) -> list[AfterPass]:
+        return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass)
 
     image, compiled = compile_programs(
         model,
@@ -158,6 +171,41 @@ def compile_model(
         watchers,
         unfused,
     )
+    return finish(model, image, compiled, output, start, tell)
+
+
+def watch_entry(
+    entry: str,
+    machine: str,
+    print_ir: bool,
+    dump_ir: str | Path | None,
+    origin: Origin | None,
+    check_each_pass: bool,
+) -> list[AfterPass]:
+    """What is called after each pass of an entry; `origin` heads the files of `dump_ir`."""
+    folder = Path(dump_ir) / entry if dump_ir is not None else None
+    shown = Shown(after=EVERY) if print_ir else Shown()
+
+    def head(name: str) -> str:
+        return origin.behind(name).text() if origin is not None else ""
+
+    found: list[AfterPass] = [Watch(shown, folder, head=head).after_pass]
+    if check_each_pass:
+        from .check import PassChecker
+
+        found.append(PassChecker(machine).after_pass)
+    return found
+
+
+def finish(
+    model: Model,
+    image: Image,
+    compiled: dict[str, CompiledEntry],
+    output: str | Path | None,
+    start: float,
+    tell: Progress,
+) -> Report:
+    """Write an image with the model's weights; `start` is `perf_counter()` when it all began."""
     program_seconds = perf_counter() - start
     declared = next(iter(compiled.values())).declared
     total = sum(r.nbytes for r in image.packed_regions().values())
@@ -175,7 +223,7 @@ def compile_model(
         image=str(target),
         digest=digest,
         machine=image.machine["name"],
-        policy=policy,
+        policy=image.policy,
         seconds=perf_counter() - start,
         program_seconds=program_seconds,
         weight_bytes=total,
@@ -196,16 +244,17 @@ def compile_programs(
     progress: Progress | None = None,
     watchers: Watchers | None = None,
     unfused: bool = False,
+    starts: Mapping[str, Start] | None = None,
 ) -> tuple[Image, dict[str, CompiledEntry]]:
     """All entries of a loaded model, compiled in memory; the image is the one that is written.
 
     Arguments are those of `compile_model`; `watchers` gives what is called after each pass of an
-    entry, by default what verifies it.
+    entry, by default what verifies it. `starts` are the entries that go on from other IR than the
+    model's graph.
     """
-    tell = progress or _silent
+    tell = progress or silent
     watch = watchers or _verify
     description = load_machine(machine)
-    description.require_hbm()
     shapes = entry_shapes(model, batch, chunk, max_context)
 
     def compiled_in(order: Sequence[EntryShape]) -> dict[str, CompiledEntry]:
@@ -214,9 +263,13 @@ def compile_programs(
         block = kv_block
         for number, shape in enumerate(order):
             tell(f"compiling {shape.name}", number, len(order))
-            module = model.build(shape, policy)
+            begun = (starts or {}).get(shape.name)
+            module = begun.module.clone() if begun is not None else model.build(shape, policy)
+            after = begun.after if begun is not None else None
             later = max((s.chunk for s in order[number + 1 :]), default=0)
-            one = compile_entry(module, machine, block, weights, watch(shape.name), unfused, later)
+            one = compile_entry(
+                module, machine, block, weights, watch(shape.name), unfused, later, after
+            )
             found[shape.name] = one
             block = block or one.report.kv_block or None
         return {shape.name: found[shape.name] for shape in shapes}
@@ -233,7 +286,7 @@ def _verify(entry: str) -> list[AfterPass]:
     return [Watch().after_pass]
 
 
-def _silent(what: str, done: int, total: int) -> None:
+def silent(what: str, done: int, total: int) -> None:
     """Progress nobody wants to hear of."""
 
 
@@ -252,7 +305,8 @@ def entry_shapes(
     ]
 
 
-def _kv_block(module: ModuleOp) -> int:
+def kv_block_of(module: ModuleOp) -> int:
+    """The KV block that a module was tiled with; 0 for one without attention, or not yet tiled."""
     attribute = module.attributes.get("tw.kv_block")
     return attribute.value.data if isinstance(attribute, IntegerAttr) else 0
 
@@ -280,11 +334,16 @@ def _image(
         "batch": shapes[0].batch,
         "chunk": max(shape.chunk for shape in shapes),
     }
+    entries = {name: one.program for name, one in compiled.items()}
     needed = max(
-        (r.base + r.nbytes for one in compiled.values() for r in one.program.regions
+        (r.base + r.nbytes for program in entries.values() for r in program.regions
          if r.memory == "hbm"),
         default=0,
     )  # fmt: skip
+    if not machine.has_hbm:
+        layers = {g.global_name: layers_of(g) for g in stored_globals(first.declared)}
+        loaded = load_program(first.program.regions, layers, machine)
+        entries = {LOAD_ENTRY: loaded, **entries}
     if needed > machine.hbm_bytes:
         raise TilewrightError(
             f"the model needs {needed} bytes of hbm and machine {machine.name} has "
@@ -294,7 +353,7 @@ def _image(
     return Image(
         machine=machine.to_dict(),
         policy=policy,
-        entries={name: one.program for name, one in compiled.items()},
+        entries=entries,
         kv_block=max(blocks, default=0),
         meta=meta,
         model=_record(model, policy, weights),

@@ -42,6 +42,14 @@ def passes_for(options: dict[str, Any]) -> list[tuple[str, ModulePass]]:
     return made
 
 
+def passes_behind(
+    passes: Sequence[tuple[str, ModulePass]], after: str | None
+) -> list[tuple[str, ModulePass]]:
+    """The passes that are left of a pipeline for a module that stands behind one; None: all."""
+    names = [one.name for _, one in passes]
+    return list(passes[names.index(after) + 1 :] if after is not None else passes)
+
+
 def run_passes(
     module: ModuleOp,
     passes: Sequence[tuple[str, ModulePass]],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, ModuleOp
 from xdsl.dialects.memref import SubviewOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.traits import IsolatedFromAbove
 from xdsl.utils.exceptions import VerifyException
 
-from .locations import location_name
+from .faults import OpError
 from .shaped import memref_of
 from .symbols import verify_symbols
 from .text import static_values
@@ -35,15 +35,8 @@ def _verify_ops(module: ModuleOp) -> None:
         try:
             op.verify(verify_nested_ops=False)
         except VerifyException as error:
-            message = f"{where(op)}: {error}"
-            break
+            raise OpError(op, error) from None
     raise VerifyException(message)
-
-
-def where(op: Operation) -> str:
-    """An op by name, and location if it has one."""
-    name = location_name(op)
-    return f"{op.name} at {name}" if name else op.name
 
 
 def check_dominance(module: ModuleOp) -> None:
@@ -61,7 +54,7 @@ def _check_block(block: Block, visible: set[SSAValue]) -> None:
     for op in block.ops:
         for number, operand in enumerate(op.operands):
             if operand not in visible:
-                raise VerifyException(f"{where(op)}: operand {number} is used before it is defined")
+                raise OpError(op, f"operand {number} is used before it is defined")
         inner = set[SSAValue]() if op.has_trait(IsolatedFromAbove) else visible
         for region in op.regions:
             _check_region(region, inner)
@@ -77,7 +70,7 @@ def check_views(module: ModuleOp) -> None:
             try:
                 _check_view(op)
             except VerifyException as error:
-                raise VerifyException(f"{where(op)}: {error}") from None
+                raise OpError(op, error) from None
 
 
 def _check_view(op: SubviewOp) -> None:

@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
 
 from .declared import Symbols
-from .locations import location_name
+from .faults import OpError
 from .lowbit import PackedType, TileType
 from .shaped import FLOATS, is_memref, memref_of, tensor_of
 from .stream import AcquireOp, AwaitOp, ChannelOp, RecvOp, SendOp, SignalOp, SlotOp, TokenOp
@@ -36,7 +36,17 @@ from .tg import (
     TakeOp,
     WeightOp,
 )
-from .tile import BoxOp, GatherOp, StoreOp, element_of, nbytes, shape_of
+from .tile import (
+    BoxOp,
+    GatherOp,
+    PartOp,
+    StoreOp,
+    align_box,
+    element_of,
+    nbytes,
+    shape_of,
+    strides_of,
+)
 from .tw.instruction import InstructionOp
 from .tw.scalar import PopOp, SyncOp
 from .tw.symbols import check_instruction, check_pop, check_sync
@@ -52,9 +62,7 @@ def verify_symbols(module: ModuleOp) -> None:
                 if isinstance(op, kind):
                     check(op, symbols)
         except VerifyException as error:
-            location = location_name(op)
-            at = f" at {location}" if location else ""
-            raise VerifyException(f"{op.name}{at}: {error}") from None
+            raise OpError(op, error) from None
 
 
 def _check_sizes(op: Operation, symbols: Symbols) -> None:
@@ -167,11 +175,11 @@ def _check_one_cache(op: ScoresOp | MixOp, symbols: Symbols) -> None:
         )
 
 
-def _check_box(op: BoxOp, symbols: Symbols) -> None:
+def _check_box(op: BoxOp | PartOp, symbols: Symbols) -> None:
     target = symbols.global_(op.global_name)
     if isinstance(op, StoreOp) and target.role.data in (*STORED_ROLES, "input"):
         raise VerifyException(f"@{op.global_name} is not written: its role is {target.role.data}")
-    element = element_of(op.slot)
+    element = element_of(op.result if isinstance(op, PartOp) else op.slot)
     if isinstance(target.type, PackedType):
         _check_run(op, target.type, element)
         return
@@ -191,7 +199,25 @@ def _check_box(op: BoxOp, symbols: Symbols) -> None:
             )
 
 
-def _check_run(op: BoxOp, packed: PackedType, element: Attribute) -> None:
+def _check_part(op: PartOp, symbols: Symbols) -> None:
+    """A part is a box of a global in the scratchpad, and steps through it as the global does."""
+    target = symbols.global_(op.global_name)
+    if target.memory != "spm":
+        raise VerifyException(f"@{op.global_name} lies in main memory, where no unit works")
+    _check_box(op, symbols)
+    if isinstance(target.type, PackedType):
+        return
+    shape, strides = shape_of(op.result), strides_of(memref_of(op.result))
+    axes = align_box(static_values(op.static_sizes), shape)
+    assert axes is not None, "the op's verifier fits box to type"
+    for axis, wanted in zip(axes, strides_of(memref_of(target.type)), strict=True):
+        if axis is not None and shape[axis] != 1 and strides[axis] != wanted:
+            raise VerifyException(
+                f"axis {axis} steps by {strides[axis]}, @{op.global_name} by {wanted} there"
+            )
+
+
+def _check_run(op: BoxOp | PartOp, packed: PackedType, element: Attribute) -> None:
     """A run of a packed global: indices, format, extents."""
     offsets, sizes = static_values(op.static_offsets), static_values(op.static_sizes)
     if not isinstance(element, TileType) or not _same_format(element, packed):
@@ -286,6 +312,7 @@ CHECKS: tuple[tuple[type | tuple[type, ...], Callable[..., None]], ...] = (
     ((AttentionOp, KvAppendOp), _check_cache),
     ((ScoresOp, MixOp), _check_one_cache),
     (BoxOp, _check_box),
+    (PartOp, _check_part),
     (GatherOp, _check_gather),
     (SlotOp, _check_slot),
     (TokenOp, _check_token),

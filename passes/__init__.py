@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from xdsl.passes import ModulePass
+if TYPE_CHECKING:
+    from xdsl.passes import ModulePass
 
-Factory = Callable[[], type[ModulePass]]
+Factory = Callable[[], "type[ModulePass]"]
 
 
 def late(module: str, name: str) -> Factory:
     """The pass class `name` of the file `module` of this folder, imported when called."""
 
     def load() -> type[ModulePass]:
+        from xdsl.passes import ModulePass
+
         found: object = getattr(import_module(f".{module}", __package__), name)
         assert isinstance(found, type), f"{name} is no class"
         assert issubclass(found, ModulePass), f"{name} is no pass"
@@ -34,6 +38,7 @@ PASSES: dict[str, Factory] = {
     "choose-formats": late("choose_formats", "ChooseFormatsPass"),
     "choose-panels": late("choose_panels", "ChoosePanelsPass"),
     "tile": late("tile", "TilePass"),
+    "reside": late("reside", "ResidePass"),
     "assign-engines": late("assign_engines", "AssignEnginesPass"),
     "channels": late("channels", "ChannelsPass"),
     "skew": late("skew", "SkewPass"),

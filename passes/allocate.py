@@ -2,7 +2,8 @@
 
 Main memory: weights and tables, then state, each in order of declaration, so that all entries of
 an image have them at the same addresses; then what is the entry's own. On chip: rings, then private
-buffers, which share bytes when one engine is done with one before it begins the next.
+buffers, which share bytes when one engine is done with one before it begins the next. A machine
+without main memory has all globals in the scratchpad, in front.
 """
 
 from __future__ import annotations
@@ -39,14 +40,16 @@ def global_bytes(declaration: GlobalOp) -> int:
 
 
 def place_globals(module: ModuleOp, machine: Machine) -> None:
-    """Addresses in main memory. Raises PassError when they do not fit."""
+    """Addresses in main memory, or from 0 in a scratchpad that holds all. PassError if too many."""
     declarations = [op for op in module.ops if isinstance(op, GlobalOp)]
     declarations.sort(key=lambda g: ROLE_ORDER.get(g.role.data, OWN))
     at = 0
     for declaration in declarations:
         declaration.at = IntAttr(at)
         at = align(at + global_bytes(declaration), machine.alignment)
-    if at > machine.hbm_bytes:
+    if not machine.has_hbm and at > machine.spm_bytes:
+        raise PassError(machine.does_not_fit(at))
+    if machine.has_hbm and at > machine.hbm_bytes:
         largest = sorted(declarations, key=lambda g: -global_bytes(g))[:NAMED]
         names = ", ".join(f"@{g.global_name} ({global_bytes(g)} bytes)" for g in largest)
         raise PassError(
@@ -56,18 +59,23 @@ def place_globals(module: ModuleOp, machine: Machine) -> None:
         )
 
 
-def place_on_chip(found: list[Resident], space: str, machine: Machine) -> None:
-    """Addresses in one on-chip memory. Raises PassError naming the buffers in conflict."""
+def place_on_chip(found: list[Resident], space: str, machine: Machine, first: int = 0) -> None:
+    """Addresses in one on-chip memory, from `first` on, where its globals end.
+
+    Raises PassError naming the buffers in conflict.
+    """
     capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
     own = [resident for resident in found if resident.space == space]
     lives = [resident.life for resident in own]
     offsets, used = place(lives, machine.alignment)
-    if used > capacity:
+    if used > capacity - first:
+        if first:
+            raise PassError(machine.does_not_fit(first + used))
         raise PassError(
             _no_room(own, conflict_set(lives, machine.alignment, capacity), space, machine)
         )
     for resident, offset in zip(own, offsets, strict=True):
-        resident.op.at = IntAttr(offset)
+        resident.op.at = IntAttr(first + offset)
 
 
 def _no_room(own: list[Resident], conflict: list[Life], space: str, machine: Machine) -> str:
@@ -85,6 +93,18 @@ def _no_room(own: list[Resident], conflict: list[Life], space: str, machine: Mac
     )
 
 
+def bytes_of_globals(module: ModuleOp, machine: Machine) -> int:
+    """Bytes that all globals take, each aligned."""
+    declarations = [op for op in module.ops if isinstance(op, GlobalOp)]
+    return sum(align(global_bytes(g), machine.alignment) for g in declarations)
+
+
+def globals_in(module: ModuleOp, space: str, machine: Machine) -> int:
+    """Bytes of an on-chip memory that globals take: those of a machine without main memory lie in
+    the scratchpad."""
+    return bytes_of_globals(module, machine) if space == machine.region_memory else 0
+
+
 @dataclass(frozen=True)
 class AllocatePass(ModulePass):
     """Give every global, ring and private buffer an address, and check the result."""
@@ -99,5 +119,5 @@ class AllocatePass(ModulePass):
         place_globals(op, machine)
         found = residents(op)
         for space in SPACES:
-            place_on_chip(found, space, machine)
+            place_on_chip(found, space, machine, globals_in(op, space, machine))
         check_allocation(op, machine)

@@ -23,6 +23,7 @@ from .located import PassError, located
 from .memory import SCALAR_BYTES
 
 TRIPS = 2
+_NAMES = {"hbm": "main memory"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class _Memory:
 
 def check_allocation(module: ModuleOp, machine: Machine) -> None:
     """Refuse a placed module in which two lives share bytes. Raises PassError."""
-    _check_apart(_globals(module), "main memory", machine.hbm_bytes, machine.alignment)
-    ranges: dict[str, list[_Range]] = {"spm": [], "acc": []}
+    ranges: dict[str, list[_Range]] = {"hbm": [], "spm": [], "acc": []}
+    ranges[machine.region_memory] += _globals(module)
     for space, found in _rings(module):
         ranges[space].append(found)
     private: dict[Operation, _Range] = {}
@@ -70,9 +71,9 @@ def check_allocation(module: ModuleOp, machine: Machine) -> None:
             space, found = _private(op)
             ranges[space].append(found)
             private[op] = found
+    capacities = {"hbm": machine.hbm_bytes, "spm": machine.spm_bytes, "acc": machine.acc_bytes}
     for space, found in ranges.items():
-        capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
-        _check_apart(found, space, capacity, machine.alignment)
+        _check_apart(found, _NAMES.get(space, space), capacities[space], machine.alignment)
     for function in module.ops:
         if isinstance(function, func.FuncOp):
             _Follower(private).block(function.body.block)

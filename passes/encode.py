@@ -228,7 +228,7 @@ def _regions(module: ModuleOp) -> list[Region]:
             out.append(
                 Region(
                     op.global_name,
-                    "hbm",
+                    op.memory,
                     op.at.data,
                     global_bytes(op),
                     role,  # pyright: ignore[reportArgumentType]  # the op's verifier knows the same

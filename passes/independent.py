@@ -11,7 +11,7 @@ from xdsl.ir import Block, SSAValue
 from ..dialects.lowbit import TileType
 from ..dialects.stream import RecvOp
 from ..dialects.tg import GetOp
-from ..dialects.tile import BoxOp, TileOp, align_box, element_of, shape_of
+from ..dialects.tile import BoxOp, PartOp, TileOp, align_box, box_shape, boxes_of, element_of
 from .select.index import IndexValues
 from .select.scalars import Scalars, Scope, Sum
 
@@ -40,17 +40,16 @@ class Iterations:
                 self.values.counter(op.body.block, inner)
                 self._enter(op.body.block, inner)
 
-    def are_independent(self, loop: scf.ForOp, accesses: Sequence[TileOp]) -> bool:
+    def are_independent(self, loop: scf.ForOp, accesses: Sequence[TileOp], name: str) -> bool:
         """Whether no trip of the loop touches bytes of the global that another one does.
 
-        `accesses` are all loads and stores of one global inside the loop. It is enough that on one
-        axis all boxes start at the counter times a step, plus the same for all, and are no longer
-        than that step. False where that cannot be seen.
+        `accesses` are all reads and writes of global `name` inside the loop. It is enough that on
+        one axis all boxes start at the counter times a step, plus the same for all, and are no
+        longer than that step. False where that cannot be seen.
         """
-        boxes = [op for op in accesses if isinstance(op, BoxOp)]
-        if len(boxes) != len(accesses) or not boxes:
-            return False
-        if any(isinstance(element_of(box.slot), TileType) for box in boxes):
+        found = [boxes_of(op, name) for op in accesses]
+        boxes = [box for of_op in found for box in of_op]
+        if not boxes or not all(found) or any(_is_packed(box) for box in boxes):
             return False
         return any(
             self._apart(loop, [(box.offsets[axis], extent(box, axis)) for box in boxes])
@@ -71,12 +70,17 @@ class Iterations:
         return len(starts) == 1
 
 
-def extent(box: BoxOp, axis: int) -> int:
+def _is_packed(box: BoxOp | PartOp) -> bool:
+    value = box.result if isinstance(box, PartOp) else box.slot
+    return isinstance(element_of(value), TileType)
+
+
+def extent(box: BoxOp | PartOp, axis: int) -> int:
     """Elements that a box covers at most along an axis of its global."""
     sizes = [size if isinstance(size, int) else DYNAMIC_INDEX for size in box.sizes]
     if sizes[axis] != DYNAMIC_INDEX:
         return sizes[axis]
-    slot = shape_of(box.slot)
+    slot = box_shape(box)
     matched = align_box(sizes, slot)
     assert matched is not None, "the op's verifier fits box to slot"
     at = matched[axis]

@@ -14,7 +14,7 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.stream import AcquireOp, RecvOp, SendOp, SlotEndOp, SlotOp, TokenOp, WaitOp
-from ..dialects.tile import BufferOp, TileOp, root
+from ..dialects.tile import BufferOp, TileOp, globals_read, globals_written, root
 from .located import PassError, located
 from .touches import statement_of
 
@@ -87,11 +87,11 @@ def read_body(loop: scf.ForOp) -> Body:
         if isinstance(op, TokenOp | RecvOp | SendOp):
             raise PassError(f"{located(op)}: a loop with tokens or scalars cannot be skewed")
         if isinstance(op, TileOp):
-            loads |= set(op.global_reads())
-            stores |= set(op.global_writes())
+            loads |= set(globals_read(op))
+            stores |= set(globals_written(op))
             for value in op.reads():
                 _use(body, op, root(value))
-            for value in (*map(root, op.writes()), *op.global_writes()):
+            for value in (*map(root, op.writes()), *globals_written(op)):
                 _use(body, op, value)
                 body.writers.setdefault(value, set()).add(statement_of(op, body.block))
         elif isinstance(op, SlotOp) and op.parent_block() is body.block:

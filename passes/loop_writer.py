@@ -1,4 +1,4 @@
-"""Writing loops on s: ops appended to a list, index arithmetic, the begin and end of slots, copies."""
+"""Writing loops on s: ops appended to a list, index arithmetic, slots begun and ended, copies."""
 
 from __future__ import annotations
 

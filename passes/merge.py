@@ -4,7 +4,8 @@
                                                                 %q, %k = tg.split %qk [..]
 
 Biases merge with their weights. The merged parameter is a recipe: `concat` of the parts' recipes.
-Only parameters of one format merge, with a bias on all or on none, that nothing else reads.
+Only parameters of one format merge, with a bias on all or on none, that nothing else reads: not one
+that two matmuls share.
 """
 
 from collections import Counter, defaultdict
@@ -78,7 +79,8 @@ class MergePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         known = globals_of(op)
-        readers = Counter(o.global_name for o in op.walk() if isinstance(o, WeightOp))
+        reads = (o for o in op.walk() if isinstance(o, WeightOp))
+        readers = Counter(read.global_name for read in reads for _ in read.result.uses)
         for block in [b for o in op.walk() for r in o.regions for b in r.blocks]:
             for matmuls in _groups(block, known, readers):
                 _merge(known, matmuls)

@@ -24,6 +24,7 @@ from ..backend.timing import ceil_div, transfer_bytes
 from ..dialects.stream import AcquireOp, ChannelOp
 from ..dialects.tg import GlobalOp
 from ..dialects.tile import LoadOp, root
+from .allocate import globals_in
 from .assign_engines import STATE, WEIGHTS, load_class
 from .fills import fills
 from .memory import channels_of, residents, ring_space
@@ -191,7 +192,7 @@ class SizeRingsPass(ModulePass):
         sizes = _Sizes([c for c in channels if c.kind.data == "slot"], fills(op))
         for space, capacity in (("spm", machine.spm_bytes), ("acc", machine.acc_bytes)):
             lives = [r.life for r in residents(op) if r.space == space]
-            used = place(lives, machine.alignment)[1]
+            used = place(lives, machine.alignment)[1] + globals_in(op, space, machine)
             sizes.spaces[space] = _Space(capacity - used)
         ahead = rings_ahead(op)
         sizes.overlap(ahead)

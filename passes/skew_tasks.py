@@ -56,13 +56,14 @@ class TaskPipeline:
         crossing = {op for cut in stages.cuts for op in (cut, stages.body.pairs[cut])}
         self.crossing = [op for op in stages.body.statements() if op in crossing]
         slots = {op.slot for op in self.crossing if isinstance(op, SlotOp)}
+        self.ends = {
+            op for op in stages.body.statements() if isinstance(op, SlotEndOp) and op.slot in slots
+        }
         self.inside = [
             {
                 op
                 for op in stages.body.statements()
-                if stages.of[op] == stage
-                and op not in crossing
-                and not (isinstance(op, SlotEndOp) and op.slot in slots)
+                if stages.of[op] == stage and op not in crossing and op not in self.ends
             }
             for stage in range(self.last + 1)
         ]
@@ -140,8 +141,9 @@ class TaskPipeline:
             number = rest.args[0]
             if stage < self.last:
                 number = inside.binary(arith.AddiOp, number, self.numbers[self.last - stage])
-            self._body(task, stage, number, slots)(inside)
-            self._end(inside, slots)
+            # Without a condition around the stage, slots end where they did.
+            ends = {op for op in self.ends if op.slot in slots}
+            self._body(task, stage, number, slots, ends)(inside)
         rest.add_ops(inside.ops)
         w.loop(self.numbers[0], left, self.numbers[1], rest, self._hint())
         self._copy(w, self.tasks.behind, 0, task, trips)
@@ -210,12 +212,17 @@ class TaskPipeline:
             w.end(slot)
 
     def _body(
-        self, task: _Task, stage: int, number: SSAValue, slots: dict[SSAValue, SSAValue]
+        self,
+        task: _Task,
+        stage: int,
+        number: SSAValue,
+        slots: dict[SSAValue, SSAValue],
+        ends: Iterable[Operation] = (),
     ) -> Callable[[LoopWriter], None]:
-        """Writes the statements of a stage in trip `number` of a task."""
+        """Writes the statements of a stage in trip `number` of a task, and some ends of slots."""
 
         def write(w: LoopWriter) -> None:
-            chosen = self.inside[stage]
+            chosen = self.inside[stage] | set(ends)
             values = self._base(w, task, chosen) | slots
             values[self.stages.body.block.args[0]] = number
             for buffer, many in self.turns.items():

@@ -4,7 +4,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "graph": ("canonicalise", "merge"),
     "fused": ("fuse",),
     "packed": ("choose-formats", "choose-panels"),
-    "tiled": ("tile",),
+    "tiled": ("tile", "reside"),
     "streamed": ("assign-engines", "channels", "skew", "size-rings", "verify-streams"),
     "placed": ("allocate",),
     "projected": ("project",),
@@ -26,6 +26,8 @@ REASONS: dict[str, str] = {
     "which columns must meet in one panel is seen in the kernel's epilogue.",
     "tile": "The last pass that sees tensors, and the only one that chooses sizes: it needs "
     "formats, panels and all kernels at once.",
+    "reside": "Behind `tile`, whose loads and stores it drops where there is no main memory. "
+    "Before `channels`: what is used in place crosses no engine as a slot.",
     "assign-engines": "Before `channels`: what crosses engines is known once each op has one.",
     "channels": "Before anything that reorders or overlaps: from here on order between engines is "
     "what the channels say.",

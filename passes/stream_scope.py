@@ -12,7 +12,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects import stream
 from ..dialects.stream import ChannelOp
-from ..dialects.tile import BufferOp, ReshapeOp, TileOp, root
+from ..dialects.tile import BufferOp, PartOp, ReshapeOp, TileOp, root
 
 
 class Broken(Exception):
@@ -117,8 +117,10 @@ class Scope:
                     f"on {engine}; what crosses engines goes through a channel"
                 )
             return
+        if isinstance(owner, PartOp):
+            return
         if not isinstance(owner, stream.AcquireOp | stream.WaitOp):
-            raise Broken("an operand is neither a slot nor a buffer, nor part of one")
+            raise Broken("an operand is neither a slot, a buffer or a global, nor part of one")
         where = f"slot %{base.name_hint or 'slot'} of @{owner.channel_name}"
         if owner.engine.data != engine:
             raise Broken(
@@ -156,6 +158,6 @@ def constant(value: SSAValue) -> int | None:
 
 def is_plain(op: Operation) -> bool:
     """Whether an op belongs to no engine by nature: index arithmetic, parameters, parts."""
-    return isinstance(op, memref.SubviewOp | ReshapeOp) or (
+    return isinstance(op, memref.SubviewOp | ReshapeOp | PartOp) or (
         not op.regions and all(isinstance(r.type, IndexType) for r in op.results)
     )

@@ -53,10 +53,8 @@ def stage_tasks(loop: scf.ForOp, stages: Stages) -> TaskStages:
     before: dict[Operation, int] = {}
     behind: dict[Operation, int] = {}
     for group in groups:
-        used = {value for op in group for value in body.used.get(op, ())}
-        found = [
-            stages.of[op] for v in used for op in stages.body.users.get(v, ()) if _own(body, v)
-        ]
+        used = {v for op in group for v in body.used.get(op, ()) if _own(body, v)}
+        found = [stages.of[op] for v in used for op in stages.body.users.get(v, ())]
         for op in group:
             if statements.index(op) < at:
                 before[op] = min(found, default=0)
@@ -125,7 +123,7 @@ def _check_uses(buffer: BufferOp) -> None:
 def _check(value: Shared, body: Body, stages: Stages, tasks: TaskStages) -> None:
     """What several stages of different tasks share is a buffer that has turns."""
     of = _stages_of(value, body, stages, tasks)
-    if len(of) < 2 or value not in body.writers and not _is_slot(value, body):
+    if len(of) < 2 or (value not in body.writers and not _is_slot(value, body)):
         return
     owner = value.owner if isinstance(value, SSAValue) else None
     if isinstance(owner, BufferOp) and owner in tasks.shared:

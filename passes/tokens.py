@@ -1,6 +1,6 @@
 """Where a load must wait for a store to the same global: an analysis, used by `channels`.
 
-What a store engine wrote, a load engine may read only behind a token: `stream.signal` after the
+What one engine wrote to a global, another may read only behind a token: `stream.signal` after the
 store, `stream.await` before the load. Between them at most one token is under way, and every loop
 body signals as often as it awaits. A body that first loads and then stores leaves the token of its
 last trip under way; its first trip takes one that was signalled before the loop, or primed.
@@ -16,7 +16,7 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation
 
-from ..dialects.tile import TileOp
+from ..dialects.tile import TileOp, globals_read, globals_written
 from .independent import Iterations
 from .located import PassError, located
 
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass
 class Token:
-    """A token from the store engine to one load engine, for globals that need the same steps."""
+    """A token from who writes to one who reads, for globals that need the same steps."""
 
     globals: list[str]
     producer: str
@@ -74,17 +74,45 @@ def find_tokens(function: Block) -> list[Token]:
     stores: dict[str, list[TileOp]] = {}
     for op in function.walk():
         if isinstance(op, TileOp):
-            for name in op.global_reads():
+            for name in globals_read(op):
                 loads.setdefault(name, []).append(op)
-            for name in op.global_writes():
+            for name in globals_written(op):
                 stores.setdefault(name, []).append(op)
     tokens: list[Token] = []
     iterations = Iterations(function)
-    for name in stores:
-        if name in loads:
-            token = _token(function, iterations, name, stores[name], loads[name])
-            _merge(tokens, token)
+    for name, writes in stores.items():
+        readers = _by_engine(loads.get(name, []))
+        queues = [engine for engine in readers if engine.startswith("ld")]
+        if len(queues) > 1:
+            raise PassError(
+                f"{located(loads[name][-1])}: @{name} is stored and loaded by "
+                f"{', '.join(sorted(queues))}; "
+                "loads of a mutable global belong on one queue: let assign-engines choose it"
+            )
+        for producer, written in _by_engine(writes).items():
+            for consumer, read in readers.items():
+                if consumer != producer:
+                    ends = _Ends(name, producer, consumer)
+                    _merge(tokens, _token(function, iterations, ends, written, read))
     return tokens
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What a token orders: a global, who writes it, who reads it."""
+
+    name: str
+    producer: str
+    consumer: str
+
+
+def _by_engine(ops: list[TileOp]) -> dict[str, list[TileOp]]:
+    """Ops by the engine that executes them."""
+    found: dict[str, list[TileOp]] = {}
+    for op in ops:
+        assert op.engine is not None, "assign-engines comes before this analysis"
+        found.setdefault(op.engine.data, []).append(op)
+    return found
 
 
 def _merge(tokens: list[Token], token: Token) -> None:
@@ -129,29 +157,20 @@ def _reaches(first: Operation, second: Operation) -> bool:
 
 
 def _token(
-    function: Block, iterations: Iterations, name: str, stores: list[TileOp], loads: list[TileOp]
+    function: Block, iterations: Iterations, ends: _Ends, stores: list[TileOp], loads: list[TileOp]
 ) -> Token:
     """The token of one global; without steps if no load can come after a store."""
     kinds = dict[TileOp, Access]()
     kinds.update((op, "store") for op in stores)
     kinds.update((op, "load") for op in loads)
-    engines = {op.engine.data for op in loads if op.engine is not None}
-    if len(engines) != 1:
-        raise PassError(
-            f"{located(loads[-1])}: @{name} is stored and loaded by {', '.join(sorted(engines))}; "
-            "loads of a mutable global belong on one queue: let assign-engines choose it"
-        )
-    (consumer,) = engines
-    producer = stores[0].engine
-    assert producer is not None
-    statements = _statements(function, kinds, iterations)
+    statements = _statements(function, kinds, iterations, ends.name)
     plans = [_Walk(primed).plan(statements) for primed in (0, 1)]
     primed = 0 if len(plans[0]) <= len(plans[1]) else 1
-    return Token([name], producer.data, consumer, primed, plans[primed])
+    return Token([ends.name], ends.producer, ends.consumer, primed, plans[primed])
 
 
 def _statements(
-    function: Block, kinds: dict[TileOp, Access], iterations: Iterations
+    function: Block, kinds: dict[TileOp, Access], iterations: Iterations, name: str
 ) -> list[_Statement]:
     """The statements of the function that touch the global, nested as the loops are."""
     inside: dict[Block, dict[Operation, None]] = {}
@@ -178,7 +197,8 @@ def _statements(
             body = list(build(op.body.block))
             statement = _Statement(op, body[0].first, body[-1].last, body)
             if statement.first == "load" and statement.last == "store":
-                statement.carries = not iterations.are_independent(op, _leaves(statement))
+                leaves = _leaves(statement)
+                statement.carries = not iterations.are_independent(op, leaves, name)
             yield statement
 
     return list(build(function))

@@ -18,7 +18,16 @@ from ..dialects import stream
 from ..dialects.shaped import is_memref, memref_of
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp
-from ..dialects.tile import BoxOp, BufferOp, GatherOp, StoreOp, TileOp, element_of, nbytes
+from ..dialects.tile import (
+    BoxOp,
+    BufferOp,
+    GatherOp,
+    TileOp,
+    element_of,
+    globals_written,
+    nbytes,
+    parts_of,
+)
 from .located import PassError, located
 from .stream_ledger import ChannelCounts, LedgerError
 from .stream_scope import Broken, Scope, check_tile_op, is_plain
@@ -166,15 +175,15 @@ class _Walk:
         names = [op.global_name] if isinstance(op, BoxOp | GatherOp) else []
         if isinstance(op, GatherOp):
             names.append(op.index_name)
+        names += [part.global_name for part in parts_of([*op.reads(), *op.writes()])]
         for name in names:
             if name not in self.globals:
                 raise Broken(f"names @{name}, which is not declared; declare it with tg.global")
-        if isinstance(op, StoreOp):
-            role = self.globals[op.global_name].role.data
+        for name in globals_written(op):
+            role = self.globals[name].role.data
             if role in READ_ONLY_ROLES:
                 raise Broken(
-                    f"writes @{op.global_name} of role {role}; only state, scratch and output are "
-                    "written"
+                    f"writes @{name} of role {role}; only state, scratch and output are written"
                 )
 
     def channel(self, name: str, kind: str) -> _Channel:

@@ -17,7 +17,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.image import Image, read_image
+from ..backend.image import LOAD_ENTRY, Image, read_image
 from ..backend.machine import Machine
 from .functional import ENGINES, Emulator, Memories, find_order
 from .generate import generate_tokens
@@ -30,13 +30,19 @@ Progress = Callable[[int, int], None]
 
 
 def open_emulators(image: Image, engine: str, order: str, checks: bool) -> dict[str, Emulator]:
-    """An emulator for each entry, all on the same memories."""
+    """An emulator for each entry, all on the same memories.
+
+    A machine without main memory has its scratchpad filled here, by the image's load entry.
+    """
     machine = Machine.from_dict(image.machine)
     memories = Memories.from_image(image)
-    return {
+    emulators = {
         name: Emulator(program, machine, memories, engine, order, checks, image.opcodes)
         for name, program in image.entries.items()
     }
+    if LOAD_ENTRY in emulators:
+        emulators[LOAD_ENTRY].run()
+    return emulators
 
 
 class Session:
@@ -71,7 +77,8 @@ class Session:
             raise SessionError(f"engine '{engine}' is unknown; use {' or '.join(ENGINES)}")
         find_order(order)
         self.engine, self._order, self._checks = engine, order, checks
-        self.shapes = {entry: StepShape.of(program) for entry, program in image.entries.items()}
+        steps = {name: one for name, one in image.entries.items() if name != LOAD_ENTRY}
+        self.shapes = {entry: StepShape.of(program) for entry, program in steps.items()}
         self.executed: dict[str, int] = {}
         """Instructions that each engine has executed in all launches of this session."""
         self._lengths = [0] * self.batch

@@ -4,8 +4,9 @@
 
 A RUN line is one or more commands joined by pipes: `tilewright-opt` any number of times, each
 reading the text before it as standard input, and `filecheck` last, if at all. `%s` is the file.
-A line that ends in a backslash goes on in the next RUN line. A command that fails, fails the
-test; files that must be refused say so with `--verify-diagnostics`.
+`2>&1` behind a tilewright-opt joins what it says to what it prints. A line that ends in a backslash
+goes on in the next RUN line. A command that fails, fails the test, unless `not` stands before it:
+then it must fail. Plain `lit` runs the same files, a process a command (filecheck/lit.cfg.py).
 """
 
 import contextlib
@@ -71,13 +72,17 @@ def split_pipe(line: str) -> list[list[str]]:
     return commands
 
 
-def run_opt(arguments: list[str], given: str) -> str:
-    """Standard output of `tilewright-opt arguments` with `given` as standard input."""
+def run_opt(arguments: list[str], given: str, fails: bool = False, joined: bool = False) -> str:
+    """Standard output of `tilewright-opt arguments` with `given` as standard input.
+
+    `fails`: it must; `joined`: standard error is part of it. Raises AssertionError.
+    """
     # Imported late: collecting tests must not need the compiler.
     from tilewright.compiler import opt
 
     main: Callable[[list[str]], object] = opt.main
-    out, said = io.StringIO(), io.StringIO()
+    out = io.StringIO()
+    said = out if joined else io.StringIO()
     stdin = sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8")
     try:
@@ -87,9 +92,11 @@ def run_opt(arguments: list[str], given: str) -> str:
         status = stop.code
     finally:
         sys.stdin = stdin
-    if status not in (None, 0):
+    if (status not in (None, 0)) != fails:
+        wanted = "another than 0" if fails else "0"
         raise AssertionError(
-            f"tilewright-opt {shlex.join(arguments)}: exit status {status}\n{said.getvalue()}"
+            f"tilewright-opt {shlex.join(arguments)}: exit status {status}, wanted {wanted}\n"
+            f"{said.getvalue()}"
             f"--- output\n{out.getvalue()}"
         )
     return out.getvalue()
@@ -116,9 +123,11 @@ class FileCheckItem(pytest.Item):
         text = ""
         commands = split_pipe(self.line)
         for number, words in enumerate(commands):
-            tool, *arguments = [word.replace("%s", str(self.path)) for word in words] or [""]
+            words = [word.replace("%s", str(self.path)) for word in words] or [""]
+            fails, joined = words[0] == "not", words[-1] == "2>&1"
+            tool, *arguments = words[fails : len(words) - joined] or [""]
             if tool == "tilewright-opt":
-                text = run_opt(arguments, text)
+                text = run_opt(arguments, text, fails, joined)
             elif tool == "filecheck" and number and number == len(commands) - 1:
                 run_filecheck(arguments, text)
             else:

@@ -19,7 +19,9 @@ Bytes = npt.NDArray[np.uint8]
 TOKENIZER_FILE = "tokenizer.json"
 
 MAX_GAP = 1 << 20
-"""Largest distance between neighbouring weight regions in hbm, stored as zeros."""
+"""Largest distance between neighbouring weight regions, stored as zeros."""
+LOAD_ENTRY = "load"
+"""The entry that fills the scratchpad of a machine without main memory, once a session."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Image:
     has_weights: bool = False
     """False for an image compiled from a config alone: it can be timed, not run."""
     weights: Bytes | None = None
-    """After reading: hbm bytes [hbm_base, hbm_end), mapped from the file, read-only."""
+    """After reading: the bytes of addresses [stored_first, stored_end), mapped from the file,
+    read-only. Machines with main memory have them there, others in the window `host`."""
     digest: str = ""
     """After reading or sealing: SHA-256 over tensors and tables, in hexadecimal."""
 
@@ -63,10 +66,10 @@ class Image:
             raise ImageError(f"the image's {TOKENIZER_FILE} is not JSON: {error}") from None
 
     def packed_regions(self) -> dict[str, Region]:
-        """Every weight and table region of every entry, by rising hbm address.
+        """Every weight and table region of every entry, by rising address.
 
         ImageError where entries disagree about one, where two overlap or leave a large gap, or
-        where one is not in hbm or not aligned.
+        where one is not aligned, not in hbm or spm, or not where the others are.
         """
         found = dict[str, Region]()
         for name, program in self.entries.items():
@@ -78,29 +81,32 @@ class Image:
                         f"entry {name}: region {region.name} is {region}, another entry has "
                         f"{found[region.name]}; entries share weights at one address"
                     )
-                if region.memory != "hbm" or region.base % ALIGNMENT:
+                first = next(iter(found.values()))
+                if region.memory not in ("hbm", "spm") or region.memory != first.memory or (
+                    region.base % ALIGNMENT
+                ):  # fmt: skip
                     raise ImageError(
                         f"entry {name}: region {region.name} at {region.memory} {region.base}: "
-                        f"weights lie in hbm at multiples of {ALIGNMENT}"
+                        f"weights lie in hbm, or all in spm, at multiples of {ALIGNMENT}"
                     )
         ordered = sorted(found.values(), key=lambda r: (r.base, r.nbytes))
         for before, after in pairwise(ordered):
             gap = after.base - before.base - before.nbytes
             if not 0 <= gap <= MAX_GAP:
                 raise ImageError(
-                    f"regions {before.name} and {after.name} are {gap} bytes apart in hbm: "
-                    f"weights follow each other, 0 to {MAX_GAP} bytes apart"
+                    f"regions {before.name} and {after.name} are {gap} bytes apart in "
+                    f"{before.memory}: weights follow each other, 0 to {MAX_GAP} bytes apart"
                 )
         return {region.name: region for region in ordered}
 
     @property
-    def hbm_base(self) -> int:
-        """Lowest hbm address of a weight or table."""
+    def stored_first(self) -> int:
+        """Lowest address of a weight or table."""
         return min((r.base for r in self.packed_regions().values()), default=0)
 
     @property
-    def hbm_end(self) -> int:
-        """One past the highest hbm address of a weight or table."""
+    def stored_end(self) -> int:
+        """One past the highest address of a weight or table."""
         return max((r.base + r.nbytes for r in self.packed_regions().values()), default=0)
 
     def region_bytes(self, name: str) -> Bytes:
@@ -110,5 +116,5 @@ class Image:
             raise ImageError(f"no weight or table named '{name}' in this image")
         if self.weights is None:
             raise ImageError(f"region {name}: this image was compiled without weights")
-        start = region.base - self.hbm_base
+        start = region.base - self.stored_first
         return self.weights[start : start + region.nbytes]

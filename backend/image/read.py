@@ -15,7 +15,7 @@ from ..isa.view import ViewError
 from ..json_text import parse_json
 from .container import Header, ImageError, read_header
 from .image import Bytes, Image
-from .write import VERSION, sha256, whole_digest
+from .write import VERSION, sha256, tensor_name, whole_digest
 
 
 def read_image(path: str | Path, check: bool = True) -> Image:
@@ -145,10 +145,10 @@ def _program(path: Path, header: Header, data: Bytes, name: str, tables: dict[st
 
 
 def _with_weights(path: Path, header: Header, data: Bytes, image: Image) -> Image:
-    """The image with its hbm bytes mapped; every region is where its address says."""
+    """The image with its stored bytes mapped; every region is where its address says."""
     first = None
     for region in image.packed_regions().values():
-        tensor = header.tensors.get(f"hbm/{region.name}")
+        tensor = header.tensors.get(tensor_name(region))
         if tensor is None:
             raise ImageError(f"{path}: region {region.name} is missing; compile it again")
         first = tensor.start - region.base if first is None else first
@@ -157,6 +157,6 @@ def _with_weights(path: Path, header: Header, data: Bytes, image: Image) -> Imag
                 f"{path}: region {region.name} has {tensor.nbytes} bytes at {tensor.start}, "
                 f"its entry says {region.nbytes} at {region.base}; compile it again"
             )
-    start = (first or 0) + image.hbm_base
-    mapped = data[start : start + image.hbm_end - image.hbm_base]
+    start = (first or 0) + image.stored_first
+    mapped = data[start : start + image.stored_end - image.stored_first]
     return replace(image, weights=np.asarray(mapped))

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ..isa import pack_views
+from ..isa import Region, pack_views
 from .container import ALIGNMENT, FORMAT, ImageError, Tensor, header_bytes, lay_out, read_header
 from .image import Image
 
@@ -49,7 +49,7 @@ def write_image(path: str | Path, image: Image, weights: Weights | None = None) 
             file.truncate(len(header) + max((t.stop for t in tensors.values()), default=0))
             digests = _write_small(file, len(header), tensors, small)
             if weights is not None:
-                places = {name: tensors[f"hbm/{name}"] for name in regions}
+                places = {name: tensors[tensor_name(r)] for name, r in regions.items()}
                 digests |= _write_weights(file, len(header), places, weights)
             for tensor in tensors.values():
                 if tensor.name not in digests:  # a gap: zeros
@@ -74,6 +74,11 @@ def sealed_image(image: Image) -> Image:
     metadata = _metadata(image, False, tensors)
     digests = {name: hashlib.sha256(_stored(array)).hexdigest() for name, array in small.items()}
     return replace(image, has_weights=False, digest=seal(metadata, tensors, digests))
+
+
+def tensor_name(region: Region) -> str:
+    """The tensor of a weight or table: its memory and its name."""
+    return f"{region.memory}/{region.name}"
 
 
 def rewrite_digest(path: str | Path) -> str:
@@ -151,11 +156,11 @@ def _tables(image: Image, has_weights: bool) -> dict[str, Any]:
 
 def _region_tensors(image: Image) -> list[tuple[str, str, tuple[int, ...]]]:
     """Weight regions in address order, with the gaps between them, to a multiple of 64 bytes."""
-    out, at = list[tuple[str, str, tuple[int, ...]]](), image.hbm_base
+    out, at = list[tuple[str, str, tuple[int, ...]]](), image.stored_first
     for region in image.packed_regions().values():
         if region.base > at:
             out.append((f"gap/{at}", "U8", (region.base - at,)))
-        out.append((f"hbm/{region.name}", "U8", (region.nbytes,)))
+        out.append((tensor_name(region), "U8", (region.nbytes,)))
         at = region.base + region.nbytes
     if at % ALIGNMENT:
         out.append((f"gap/{at}", "U8", (-at % ALIGNMENT,)))
@@ -223,4 +228,4 @@ def _write_weights(
             raise ImageError(
                 f"region {name}: {count} bytes came, it is declared with {tensors[name].nbytes}"
             )
-    return {f"hbm/{name}": hash.hexdigest() for name, hash in hashes.items()}
+    return {tensors[name].name: hash.hexdigest() for name, hash in hashes.items()}

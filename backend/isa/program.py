@@ -21,12 +21,12 @@ Kind = TypeVar("Kind")
 Words = npt.NDArray[np.uint64]
 ChannelKind = Literal["slot", "token", "scalar"]
 Space = Literal["spm", "acc", "none"]
-Memory = Literal["hbm", "spm", "acc"]
+Memory = Literal["hbm", "spm", "acc", "host"]
 Role = Literal["weight", "table", "state", "scratch", "input", "output", "local"]
 
 CHANNEL_KINDS: tuple[ChannelKind, ...] = ("slot", "token", "scalar")
 SPACES: tuple[Space, ...] = ("spm", "acc", "none")
-MEMORIES: tuple[Memory, ...] = ("hbm", "spm", "acc")
+MEMORIES: tuple[Memory, ...] = ("hbm", "spm", "acc", "host")
 ROLES: tuple[Role, ...] = ("weight", "table", "state", "scratch", "input", "output", "local")
 PACKED_ROLES: tuple[Role, ...] = ("weight", "table")
 """Roles whose bytes an image holds; the others start empty at every session."""
@@ -96,7 +96,10 @@ class Channel:
 
 @dataclass(frozen=True)
 class Region:
-    """Named, addressed bytes that persist over a launch (hbm, state) or belong to one engine."""
+    """Named, addressed bytes that persist over a launch or belong to one engine.
+
+    `host` is the window in which the host hands in what a load entry copies.
+    """
 
     name: str
     memory: Memory

@@ -15,9 +15,9 @@ _AXES = bounds(
 _ROWS = bounds(FUNCTION_LOW, ("rows", "axis 0"))
 
 
-def _place(name: str, access: str, doc: str) -> OperandSpec:
+def _place(name: str, access: str, doc: str, *more: str) -> OperandSpec:
     assert access in ("read", "write")
-    return OperandSpec(name, access, doc, ranks=(1, 5), spaces=_ANY)
+    return OperandSpec(name, access, doc, ranks=(1, 5), spaces=(*_ANY, *more))
 
 
 _INDEX = OperandSpec(
@@ -32,9 +32,9 @@ _ROW_LIMITS = (
 MOVE_INSTRUCTIONS: tuple[Instruction, ...] = (
     Instruction(
         mnemonic="copy",
-        summary="Strided copy of a box between any two memories.",
+        summary="Strided copy of a box between any two memories, or out of the host's window.",
         engines=_MOVERS,
-        operands=(_place("dst", "write", "destination"), _place("src", "read", "source")),
+        operands=(_place("dst", "write", "destination"), _place("src", "read", "source", "host")),
         fields=_AXES,
         meaning="""\
 The box is the shape of `dst`, clipped per axis by the bounds. For every index i of the box:
@@ -46,10 +46,11 @@ moves as u8: one axis counts blocks or rows, the last axis their bytes.""",
             "An axis that `dst` does not have has no bound.",
             "`dst` does not broadcast (no stride 0 on an axis longer than 1), and source and "
             "destination bytes do not overlap.",
+            "A weight or table is written where `src` lies in `host`, and nowhere else.",
         ),
         duration="`dma_issue_ps`; then main memory serves its bursts, and it is done "
         "`hbm_latency_ps` later. On chip alone: `dma_issue_ps` and `ceil(bytes / "
-        "vector_port_bytes)` cycles",
+        "vector_port_bytes)` cycles. Out of `host`: not charged",
     ),
     Instruction(
         mnemonic="fill",

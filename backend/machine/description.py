@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from ..errors import TilewrightError
 from .warnings import warnings_of
@@ -136,20 +137,24 @@ class Machine:
         """Whether there is a main memory."""
         return self.hbm_bytes > 0
 
-    def chips_for(self, nbytes: int) -> int:
-        """How many of this machine hold so many resident bytes, at least.
+    @property
+    def region_memory(self) -> Literal["hbm", "spm"]:
+        """Where weights, caches and all else that outlives a launch lie: main memory, or the
+        scratchpad where there is none."""
+        return "hbm" if self.has_hbm else "spm"
 
-        They lie in main memory, or in the scratchpad where there is none.
-        """
+    def chips_for(self, nbytes: int) -> int:
+        """How many of this machine hold so many bytes in its region memory, at least."""
         return -(-nbytes // (self.hbm_bytes or self.spm_bytes))
 
-    def require_hbm(self) -> None:
-        """Raises MachineError where there is no main memory, which every program loads from."""
-        if not self.has_hbm:
-            raise MachineError(
-                f"machine {self.name} has no main memory: a load entry would have to fill its "
-                "scratchpad, which is not supported; it has bounds (tilewright bound), no programs"
-            )
+    def does_not_fit(self, nbytes: int) -> str:
+        """What to say of `nbytes` that the scratchpad cannot hold where there is no main memory."""
+        return (
+            f"weights, cache and activations do not fit {self.name}, which has no main memory: "
+            f"{nbytes} bytes are needed, its scratchpad has {self.spm_bytes}; it would take "
+            f"{self.chips_for(nbytes)} of them, and a program is for one: use fewer bits, a "
+            "smaller batch or chunk, or fewer positions"
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """What binds where one would not look for it, one sentence each; see `warnings.py`."""

@@ -31,9 +31,10 @@ contradict each other: more `weight_rows` than the array has rows, a burst longe
 alignment (two regions would share one), a multiply of fewer bits that takes more energy, memories
 that are not whole lines of the alignment, a capacity of hbm without bandwidth.
 
-A machine without hbm keeps weights and cache in its scratchpad. It has bounds: `tilewright bound`
-says how many of it a model would take. It has no programs: nothing fills a scratchpad before the
-first step, so `compile` refuses it.
+A machine without hbm keeps weights, cache, inputs and outputs in its scratchpad, where the units
+work on them ([020](decisions/020-no-main-memory.md)). An entry `load` fills it once a session; its
+time is not charged. A model that does not fit is refused with the number of chips that it would
+take; `tilewright bound` says how many weights and cache alone take.
 
 `warnings()` of a machine, printed by `tilewright machines NAME` and `tilewright bound`, says
 

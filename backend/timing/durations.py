@@ -22,7 +22,13 @@ def cycles_to_ps(machine: Machine, cycles: int) -> int:
 
 
 def transfer_ps(machine: Machine, nbytes: int) -> int:
-    """The time hbm needs for `nbytes` at full bandwidth, without issue and latency."""
+    """The time hbm needs for `nbytes` at full bandwidth, without issue and latency.
+
+    Where there is none a queue reads and writes the scratchpad, through a port like the vector
+    unit's.
+    """
+    if not machine.has_hbm:
+        return cycles_to_ps(machine, ceil_div(2 * nbytes, machine.vector_port_bytes))
     return ceil_div(nbytes * PICOSECONDS, machine.hbm_bytes_per_second)
 
 
@@ -37,9 +43,9 @@ def queue_ps(machine: Machine, nbytes: int, moves: int) -> int:
     Each is issued, served and done a latency later; the bytes in flight are bounded, so a queue may
     be slower than both its issue and main memory.
     """
-    if not nbytes or not machine.has_hbm:
-        return moves * machine.dma_issue_ps
     served = transfer_ps(machine, nbytes)
+    if not nbytes or not machine.has_hbm:
+        return moves * (machine.dma_issue_ps + served)
     in_flight = bytes_in_flight(machine, nbytes) // nbytes
     whole = machine.dma_issue_ps + served + machine.hbm_latency_ps
     return moves * max(machine.dma_issue_ps, served, ceil_div(whole, in_flight))
@@ -134,7 +140,7 @@ def bytes_in_flight(machine: Machine, largest: int) -> int:
 
 
 def transfer_bytes(machine: Machine, picoseconds: int) -> int:
-    """Bytes that main memory delivers in a time, rounded up."""
+    """Bytes that main memory delivers in a time, rounded up; 0 where there is none."""
     return ceil_div(picoseconds * machine.hbm_bytes_per_second, PICOSECONDS)
 
 

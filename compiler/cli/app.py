@@ -15,6 +15,7 @@ from . import (
     machines,
     models,
     prepare,
+    resume,
     showcase,
     sweep,
     text,
@@ -26,6 +27,7 @@ from .output import USER_ERROR
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("demo", showcase.demo),
     ("compile", models.compile_command),
+    ("resume", resume.resume),
     ("run", models.run),
     ("generate", text.generate),
     ("inspect", inspect.inspect),

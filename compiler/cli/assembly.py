@@ -47,7 +47,6 @@ def asm(
     from ...backend.machine import load_machine
 
     description = load_machine(machine)
-    description.require_hbm()
     name = "standard input" if source == "-" else source
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     try:

@@ -93,7 +93,7 @@ def describe_entry(program: Program) -> dict[str, Any]:
 
 
 def memory_map(image: Image, symbols: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every hbm region of every entry, by rising address.
+    """Every region of every entry that engines share, by rising address in hbm or spm.
 
     `entries` names those that use it. Type and recipe are those of what all entries share; inputs,
     outputs and scratch differ in their rows.
@@ -101,7 +101,7 @@ def memory_map(image: Image, symbols: dict[str, dict[str, Any]]) -> list[dict[st
     users: dict[Region, list[str]] = {}
     for name, program in image.entries.items():
         for region in program.regions:
-            if region.memory == "hbm":
+            if region.memory != "host" and region.role != "local":
                 users.setdefault(region, []).append(name)
     found: list[dict[str, Any]] = []
     for region in sorted(users, key=lambda region: (region.base, region.name)):
@@ -109,6 +109,7 @@ def memory_map(image: Image, symbols: dict[str, dict[str, Any]]) -> list[dict[st
         found.append(
             {
                 "name": region.name,
+                "memory": region.memory,
                 "role": region.role,
                 "address": region.base,
                 "bytes": region.nbytes,
@@ -161,7 +162,7 @@ def print_description(found: dict[str, Any]) -> None:
             for key, (count, low, high) in entry["parameters"].items()
         ]
         print(f"  {name}: {', '.join(texts) or 'none'}")
-    print("\nhbm")
+    print(f"\n{next((region['memory'] for region in found['memory']), 'hbm')}")
     rows = [["address", "bytes", "role", "name", "entry", "type", "from"]]
     for region in found["memory"]:
         shared = len(region["entries"]) == len(found["entries"])

@@ -1,7 +1,7 @@
 """`tilewright compile` and `tilewright run`: a model to an image, an image to logits."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from .options import (
     Weights,
 )
 from .output import bytes_text, note, print_columns, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from ..driver import Report
 
 
 def compile_command(
@@ -87,14 +90,19 @@ def compile_command(
             unfused=unfused,
             progress=progress,
         )
+    report_image(report, as_json)
+
+
+def report_image(report: "Report", as_json: bool) -> None:
+    """Say which image was written, and what the user should know of it."""
     if as_json:
         print_json(report.to_dict())
         return
     for notice in report.notices:
         note(f"notice: {notice}")
     print(
-        f"{target}: {bytes_text(target.stat().st_size)} in {report.seconds:.1f} s, of which the "
-        f"programs took {report.program_seconds:.1f} s"
+        f"{report.image}: {bytes_text(Path(report.image).stat().st_size)} in {report.seconds:.1f} "
+        f"s, of which the programs took {report.program_seconds:.1f} s"
     )
 
 

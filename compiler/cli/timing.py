@@ -174,10 +174,11 @@ def print_report(report: StepReport, ops: bool) -> None:
         )
     else:
         print("bound: none, as the image is of a graph, whose sizes are not known")
-    print(
-        f"main memory: {bytes_text(report.bytes['read'])} read, "
-        f"{bytes_text(report.bytes['written'])} written, busy {report.memory_share:.1%}"
-    )
+    if report.bytes["bursts"]:
+        print(
+            f"main memory: {bytes_text(report.bytes['read'])} read, "
+            f"{bytes_text(report.bytes['written'])} written, busy {report.memory_share:.1%}"
+        )
     rows = [("engine", "instructions", "share of its time")]
     for engine, causes in report.causes().items():
         total = sum(causes.values()) or 1

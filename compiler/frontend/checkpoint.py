@@ -82,6 +82,11 @@ class Checkpoint(Protocol):
         ...
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold the tensors' bytes, by name; none for a config alone."""
+        ...
+
+    @property
     def config(self) -> Mapping[str, object]:
         """The model's raw keys: `config.json`, or GGUF metadata without its token lists."""
         ...

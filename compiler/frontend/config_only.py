@@ -17,6 +17,7 @@ class ConfigOnlyCheckpoint:
     """A `config.json` without weights. All tensors are announced in `format` (default bf16)."""
 
     kind = "config"
+    files: tuple[Path, ...] = ()
     notices = ("there are no weights: the program can be timed, not run",)
 
     def __init__(self, path: Path, format: str = "bf16") -> None:

@@ -39,6 +39,10 @@ class GgufCheckpoint:
         return tuple(self._file.tensors)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """One for each type that is stored as another."""
         converted: dict[str, list[GgufTensor]] = {}

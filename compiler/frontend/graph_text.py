@@ -23,6 +23,9 @@ from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
 from .safetensors_file import TYPES, SafetensorsFile
 from .tables import is_table, table_shape
 
+DUMP_TITLE = "// tilewright dump"
+"""The first line of what `compile --dump-ir` writes."""
+
 
 class GraphTextError(TilewrightError):
     """A `.mlir` file that is not a model: names file, line and what is wrong."""
@@ -43,6 +46,10 @@ class ArraysCheckpoint:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._file.tensors) if self._file else ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,) if self._file else ()
 
     def info(self, name: str) -> TensorInfo:
         if self._file is None or name not in self._file.tensors:
@@ -69,7 +76,12 @@ class ArraysCheckpoint:
 def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...]:
     """The modules of a file, verified, with symbols and recipes resolved. Raises GraphTextError."""
     try:
-        outer = parse_source(context(), path.read_text("utf-8"), str(path))
+        text = path.read_text("utf-8")
+        if text.lstrip().startswith(DUMP_TITLE):
+            raise GraphTextError(
+                f"{path}: is dumped IR, no model: `tilewright resume` goes on from it"
+            )
+        outer = parse_source(context(), text, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise GraphTextError(f"{path}: cannot be read: {error}") from None
     except ParseError as error:

@@ -41,6 +41,10 @@ class HuggingFaceCheckpoint:
     def names(self) -> tuple[str, ...]:
         return tuple(self._infos)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(sorted({file.path for file in self._homes.values()}))
+
     def info(self, name: str) -> TensorInfo:
         return tensor_named(self.path, self._infos, name)
 

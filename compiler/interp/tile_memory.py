@@ -189,14 +189,6 @@ class Place:
             strides=tuple(self.strides[axis] for axis in kept),
         )
 
-    def reshape(self, shape: tuple[int, ...]) -> "Place":
-        """The same bytes, contiguous in both shapes."""
-        gapless = contiguous(self.shape, self.dtype.itemsize)
-        pairs = zip(self.shape, self.strides, gapless, strict=True)
-        if any(extent > 1 and stride != wanted for extent, stride, wanted in pairs):
-            raise Mistake(f"a view of shape {self.shape} with gaps cannot be reshaped")
-        return replace(self, shape=shape, strides=contiguous(shape, self.dtype.itemsize))
-
     def _view(self, buffer: Array, dtype: Any) -> Array:
         low, high = self.span()
         if low < 0 or high > buffer.size:

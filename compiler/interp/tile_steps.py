@@ -6,20 +6,22 @@ they belong to other engines.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import stream
+from ...dialects.shaped import memref_of
 from ...dialects.spaces import space_name
 from ...dialects.tg import GetOp
-from ...dialects.tile import BufferOp, ReshapeOp, TileOp, element_of, nbytes
+from ...dialects.tile import BufferOp, PartOp, ReshapeOp, TileOp, element_of, nbytes, strides_of
 from .tile_channels import Ring
 from .tile_compute import prepare
 from .tile_machine import InterpretError, TileMachine, place_of
 from .tile_memory import Lease, Memory, Mistake, Place, empty
+from .tile_transfers import dense_part, packed_part
 from .tile_values import Values
 
 Action = Callable[[Values], None]
@@ -96,6 +98,8 @@ def read_op(op: Operation, machine: TileMachine) -> Step:
             return Step(op, _one(op.engine and op.engine.data), _buffer(op, machine), event=False)
         case memref.SubviewOp():
             return Step(op, None, _subview(op), event=False)
+        case PartOp():
+            return Step(op, None, _part(op), event=False)
         case ReshapeOp():
             return Step(op, None, _reshape(op), event=False)
         case stream.AcquireOp() | stream.WaitOp():
@@ -236,9 +240,33 @@ def _kept_axes(sizes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...
     return tuple(kept)
 
 
+def _part(op: PartOp) -> Action:
+    """A box of a region, in place; what of it may be touched the ops that use it know."""
+    name, offsets, result, type_ = op.global_name, op.offsets, op.result, memref_of(op.result)
+    strides = strides_of(type_)
+
+    def run(values: Values) -> None:
+        at = [values.index(v) for v in offsets]
+        region = values.region(name)
+        if region.packed is not None:
+            values.set(result, packed_part(region, at, type_))
+        else:
+            values.set(result, dense_part(region, at, tuple(type_.get_shape()), strides))
+
+    return run
+
+
 def _reshape(op: ReshapeOp) -> Action:
-    source, result, shape = op.source, op.result, tuple(op.result.type.get_shape())
-    return lambda values: values.set(result, values.place(source).reshape(shape))
+    source, result, type_ = op.source, op.result, memref_of(op.result)
+    shape, strides = tuple(type_.get_shape()), strides_of(type_)
+
+    def run(values: Values) -> None:
+        place = values.place(source)
+        width = place.dtype.itemsize
+        seen = replace(place, shape=shape, strides=tuple(stride * width for stride in strides))
+        values.set(result, seen)
+
+    return run
 
 
 def _ring(machine: TileMachine, op: Operation, name: str) -> Ring:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Attribute
 
 from ...backend.formats import Packing
-from ...dialects.lowbit import PackedType
+from ...dialects.lowbit import PackedType, TileType
 from ...dialects.tile.base import align_box
-from .tile_memory import Memory, Mistake, Place, contiguous
+from .tile_math import packed_place
+from .tile_memory import Memory, Mistake, Packed, Place, contiguous
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,31 @@ def packed_pair(
         at += packing.panel_offset(panel) + block * unit
     far = Place(region.memory, at, (count, unit), (unit, 1), "u8")
     return far, replace(slot.clip(count, None), packed=None)
+
+
+def dense_part(
+    region: Region, offsets: Sequence[int], shape: tuple[int, ...], strides: Sequence[int]
+) -> Place:
+    """A box of a dense region, in place; strides in elements. Its end may leave the region."""
+    whole = region.dense()
+    if len(offsets) != len(whole.shape):
+        raise Mistake(f"@{region.name} has {len(whole.shape)} axes, not {len(offsets)}")
+    if any(not 0 <= at <= n for at, n in zip(offsets, whole.shape, strict=True)):
+        raise Mistake(f"a part at {list(offsets)} leaves @{region.name} of {list(whole.shape)}")
+    offset = sum(at * step for at, step in zip(offsets, whole.strides, strict=True))
+    width = whole.dtype.itemsize
+    return replace(whole, offset=offset, shape=shape, strides=tuple(s * width for s in strides))
+
+
+def packed_part(region: Region, offsets: Sequence[int], type_: MemRefType[Attribute]) -> Place:
+    """A run of a packed region, in place, as the tile that the type says."""
+    tile = type_.element_type
+    if not isinstance(tile, TileType):
+        raise Mistake(f"@{region.name} is packed; a part of it is a packed tile, not {type_}")
+    packed = Packed(tile.format.data, tile.order.data, *tile.get_shape())
+    seen = packed_place(packed, Place(region.memory, 0, (), (), "u8"))
+    far, _ = packed_pair(region, offsets, seen.shape[0], seen)
+    return replace(far, packed=packed)
 
 
 def _inside(region: Region, what: str, at: int, count: int, limit: int) -> None:

@@ -98,7 +98,6 @@ Measure = Callable[[Workload, Machine], Measured]
 def measure(workload: Workload, machine: Machine) -> Measured:
     """Compile and time one point. Raises TilewrightError where the machine cannot have it."""
     model = load_model(workload.model)
-    machine.require_hbm()
     bound = bound_model(model, workload.step, machine, workload.policy, workload.weights).bound
     with tempfile.TemporaryDirectory(prefix="tilewright-") as folder:
         path = Path(folder) / f"{machine.name}.toml"

@@ -4,7 +4,7 @@ all levels.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
@@ -31,7 +31,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..lowbit import PackedType
 from ..shaped import is_memref, memref_of, nbytes, tensor_of
-from ..spaces import space_name
+from ..spaces import SPM, SpmAttr, space_name
 from ..text import (
     TextOp,
     after,
@@ -54,11 +54,12 @@ STORED_ROLES = ("weight", "table")
 
 @irdl_op_definition
 class GlobalOp(TextOp):
-    """Named bytes in hbm: `tg.global weight @w : !lowbit.packed<2x64x96, q4_1, kn 32> from
+    """Named bytes of a program: `tg.global weight @w : !lowbit.packed<2x64x96, q4_1, kn 32> from
     "recipe" at 4096`.
 
     The type is a tensor (before formats are chosen), a packed parameter, or a memref in
-    `#tw.hbm`. `from` is the recipe that makes the bytes of a weight or table from the
+    `#tw.hbm`, or in `#tw.spm` on a machine without main memory, where a packed parameter is
+    `in #tw.spm`. `from` is the recipe that makes the bytes of a weight or table from the
     checkpoint; `{l}` in it is the layer.
     """
 
@@ -68,6 +69,7 @@ class GlobalOp(TextOp):
     type = prop_def(Attribute)
     recipe = opt_prop_def(StringAttr)
     at = opt_prop_def(IntAttr)
+    space = opt_prop_def(SpmAttr)
     traits = traits_def(SymbolOpInterface())
 
     def __init__(
@@ -77,6 +79,7 @@ class GlobalOp(TextOp):
         type: Attribute,
         recipe: str | None = None,
         at: int | None = None,
+        space: SpmAttr | None = None,
     ):
         super().__init__(
             properties={
@@ -85,6 +88,7 @@ class GlobalOp(TextOp):
                 "type": type,
                 "recipe": string_attr(recipe),
                 "at": int_attr(at),
+                "space": space,
             }
         )
 
@@ -92,6 +96,12 @@ class GlobalOp(TextOp):
     def global_name(self) -> str:
         """The name, without @."""
         return self.sym_name.data
+
+    @property
+    def memory(self) -> Literal["hbm", "spm"]:
+        """Where its bytes lie: in main memory, unless it says the scratchpad."""
+        in_spm = self.space is not None or space_name(self.type) == "spm"
+        return "spm" if in_spm else "hbm"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,7 +123,7 @@ class GlobalOp(TextOp):
 
     @property
     def nbytes(self) -> int:
-        """Bytes in hbm. Raises VerifyException before formats and panels are chosen."""
+        """Bytes it takes. Raises VerifyException before formats and panels are chosen."""
         shaped = self.shaped
         return shaped.nbytes if isinstance(shaped, PackedType) else nbytes(shaped)
 
@@ -123,13 +133,19 @@ class GlobalOp(TextOp):
         name = parser.parse_symbol_name().data
         parser.parse_punctuation(":")
         type_ = parser.parse_type()
+        space = after(parser, "in", parser.parse_attribute)
+        if space not in (None, SPM):
+            parser.raise_error("a packed global is `in #tw.spm`, or in main memory")
         recipe = after(parser, "from", parser.parse_str_literal)
         at = after(parser, "at", lambda: natural(parser))
-        return cls(role, name, type_, recipe, at)
+        return cls(role, name, type_, recipe, at, SPM if space is not None else None)
 
     def write(self, printer: Printer) -> None:
         printer.print_string(f" {self.role.data} @{self.global_name}")
         print_type(printer, self.type)
+        if self.space is not None:
+            printer.print_string(" in ")
+            printer.print_attribute(self.space)
         if self.recipe is not None:
             printer.print_string(" from ")
             printer.print_string_literal(self.recipe.data)
@@ -140,10 +156,12 @@ class GlobalOp(TextOp):
         if self.role.data not in ROLES:
             raise VerifyException(f"no role is named {self.role.data!r}: {', '.join(ROLES)}")
         shaped = self.shaped
-        if isinstance(shaped, MemRefType) and space_name(shaped) != "hbm":
-            raise VerifyException(f"a global lives in #tw.hbm, not {shaped}")
+        if isinstance(shaped, MemRefType) and space_name(shaped) not in ("hbm", "spm"):
+            raise VerifyException(f"a global lives in #tw.hbm or #tw.spm, not {shaped}")
         if DYNAMIC_INDEX in self.shape:
             raise VerifyException(f"a global has static sizes, not {shaped}")
+        if self.space is not None and not isinstance(shaped, PackedType):
+            raise VerifyException(f"the type says where it lies: {shaped}")
         if isinstance(shaped, PackedType) and self.role.data != "weight":
             raise VerifyException(f"only a weight is packed, not a global of role {self.role.data}")
         if self.recipe is not None and self.role.data not in STORED_ROLES:

@@ -1,7 +1,8 @@
 """The tile dialect: the sequential tile program, plain code on buffers of static size.
 
 Before it: fused kernels on tensors. After it: the `stream` dialect turns what crosses engines into
-channels. Only tile.load, tile.store and tile.gather name globals; all else works on spm and acc.
+channels. Only tile.load, tile.store, tile.gather and, where the scratchpad holds globals, tile.part
+name them; all else works on spm and acc.
 """
 
 from xdsl.ir import Dialect
@@ -18,9 +19,10 @@ from .base import (
 from .gather import GatherOp
 from .matrix import MatmulOp
 from .memory import BoxOp, BufferOp, LoadOp, StoreOp
+from .part import PartOp, box_shape, boxes_of, globals_read, globals_written, parts_of
 from .shuffle import QuantiseOp, SelectOp, TopkOp, TransposeOp
 from .vector import FUNCTIONS, OPERATORS, REDUCTIONS, Band, VecOp
-from .views import ReshapeOp, check_part, offset_of, reshape, root, subview
+from .views import ReshapeOp, check_part, offset_of, reshape, reshaped_strides, root, subview
 
 Tile = Dialect(
     "tile",
@@ -28,6 +30,7 @@ Tile = Dialect(
         BufferOp,
         LoadOp,
         StoreOp,
+        PartOp,
         GatherOp,
         MatmulOp,
         VecOp,
@@ -51,6 +54,7 @@ __all__ = [
     "GatherOp",
     "LoadOp",
     "MatmulOp",
+    "PartOp",
     "QuantiseOp",
     "ReshapeOp",
     "SelectOp",
@@ -61,13 +65,19 @@ __all__ = [
     "TransposeOp",
     "VecOp",
     "align_box",
+    "box_shape",
+    "boxes_of",
     "check_part",
     "element_bytes",
     "element_of",
+    "globals_read",
+    "globals_written",
     "is_contiguous",
     "nbytes",
     "offset_of",
+    "parts_of",
     "reshape",
+    "reshaped_strides",
     "root",
     "shape_of",
     "strides_of",

@@ -23,8 +23,9 @@ from .base import is_contiguous, strides_of
 class ReshapeOp(TextOp):
     """The same bytes seen with another shape: `%r = tile.reshape %b : memref<1x128xf32, #tw.spm>`.
 
-    Source and result have no gaps and one element type; the result says where the source starts
-    (its `offset`), if that is static.
+    Source and result have one element type. Axes are cut, or put together where no gap lies between
+    them: rows with gaps can be cut into heads. The result says where the source starts (its
+    `offset`), if that is static.
     """
 
     name = "tile.reshape"
@@ -47,16 +48,47 @@ class ReshapeOp(TextOp):
 
     def verify_(self) -> None:
         old, new = memref_of(self.source), memref_of(self.result)
-        if not is_contiguous(old) or not is_contiguous(new):
-            raise VerifyException(f"a reshape needs bytes without gaps: {old} to {new}")
         if nbytes(old) != nbytes(new):
             raise VerifyException(f"a reshape keeps the bytes: {nbytes(old)} to {nbytes(new)}")
         if old.element_type != new.element_type or old.memory_space != new.memory_space:
             raise VerifyException(f"a reshape keeps element and memory space: {old} to {new}")
+        strides = reshaped_strides(old, new.get_shape())
+        if strides is None or not _step_alike(new, strides):
+            raise VerifyException(f"a reshape needs bytes without gaps: {old} to {new}")
         if offset_of(old) != offset_of(new):
             raise VerifyException(
                 f"a reshape keeps the offset: {offset_text(old)} to {offset_text(new)}"
             )
+
+
+def reshaped_strides(type_: MemRefType[Attribute], shape: Sequence[int]) -> list[int] | None:
+    """Strides in elements of the same bytes seen with `shape`; None where a gap forbids it."""
+    old = [(n, s) for n, s in zip(type_.get_shape(), strides_of(type_), strict=True) if n != 1]
+    out = [0] * len(shape)
+    axis = len(shape)
+    while old:
+        extent, stride = old.pop()
+        step, left = stride, extent
+        while left > 1:
+            axis -= 1
+            while axis >= 0 and left % shape[axis] and old and old[-1][1] == extent * stride:
+                more, _ = old.pop()
+                extent, left = extent * more, left * more
+            if axis < 0 or left % shape[axis]:
+                return None
+            out[axis], step, left = step, step * shape[axis], left // shape[axis]
+    for at in reversed(range(len(shape))):
+        if shape[at] == 1:
+            out[at] = shape[at + 1] * out[at + 1] if at + 1 < len(shape) else 1
+        elif at < axis:
+            return None
+    return out
+
+
+def _step_alike(type_: MemRefType[Attribute], strides: Sequence[int]) -> bool:
+    """Whether a memref has these strides where it has more than one element."""
+    axes = zip(type_.get_shape(), strides_of(type_), strides, strict=True)
+    return all(found == wanted for extent, found, wanted in axes if extent != 1)
 
 
 def offset_of(type_: MemRefType[Attribute]) -> int | None:
@@ -108,13 +140,16 @@ def subview(
 
 
 def reshape(source: SSAValue, shape: Sequence[int]) -> ReshapeOp:
-    """`source` seen with `shape`."""
+    """`source` seen with `shape`. Raises VerifyException where a gap forbids it."""
     type_ = memref_of(source)
     offset = offset_of(type_)
     plain = MemRefType(type_.element_type, shape, memory_space=type_.memory_space)
-    if offset == 0:
+    if offset == 0 and is_contiguous(type_):
         return ReshapeOp(source, plain)
-    layout = StridedLayoutAttr(list(strides_of(plain)), offset)
+    strides = reshaped_strides(type_, shape)
+    if strides is None:
+        raise VerifyException(f"{type_} cannot be seen as {list(shape)} without moving bytes")
+    layout = StridedLayoutAttr(strides, offset)
     return ReshapeOp(source, MemRefType(type_.element_type, shape, layout, type_.memory_space))
 
 

@@ -59,7 +59,7 @@ def check_place(
         users = (owner.engine.data,)
         space, size = "acc" if owner.space == ACC else "spm", owner.nbytes.data
     elif isinstance(owner, GlobalOp):
-        users, space, size = (engine,), "hbm", owner.nbytes
+        users, space, size = (engine,), owner.memory, owner.nbytes
     else:
         raise VerifyException(f"{where}: no channel or region is named @{place.symbol}")
     if engine not in users:

@@ -30,6 +30,7 @@ from ...dialects.tile import (
     BufferOp,
     GatherOp,
     MatmulOp,
+    PartOp,
     ReshapeOp,
     SelectOp,
     TileOp,
@@ -76,7 +77,7 @@ class Lowering:
         self.globals = globals
         self.scalars = Scalars()
         self.values = IndexValues(self.scalars, parameters)
-        self.places = Places(self.values, regions)
+        self.places = Places(self.values, regions, globals)
         self.held: dict[str, list[SSAValue]] = {}
         self.pops = 0
 
@@ -114,7 +115,9 @@ class Lowering:
                 self._send(op, state)
             case scf.ForOp():
                 self._loop(op, state)
-            case BufferOp() | memref.SubviewOp() | ReshapeOp() | GetOp() | arith.ConstantOp():
+            case BufferOp() | memref.SubviewOp() | ReshapeOp() | PartOp():
+                pass
+            case GetOp() | arith.ConstantOp():
                 pass
             case scf.YieldOp() | func.ReturnOp():
                 pass

@@ -17,7 +17,8 @@ from ...backend.isa import ELEMENT_BYTES, View
 from ...dialects.lowbit import PackedType, TileType
 from ...dialects.shaped import element_bytes, memref_of
 from ...dialects.stream import SlotOp
-from ...dialects.tile import BufferOp, ReshapeOp, element_of, strides_of
+from ...dialects.tg import GlobalOp
+from ...dialects.tile import BufferOp, PartOp, ReshapeOp, element_of, strides_of
 from ..located import PassError, located
 from .code import Place, PlaceKind
 from .index import IndexValues
@@ -55,10 +56,16 @@ def element_format(type_: Attribute, op: Operation) -> str:
 class Places:
     """Places of the values of one projected function."""
 
-    def __init__(self, values: IndexValues, regions: Mapping[BufferOp, str]):
-        """`regions`: the region of each private buffer."""
+    def __init__(
+        self,
+        values: IndexValues,
+        regions: Mapping[BufferOp, str],
+        globals: Mapping[str, GlobalOp],
+    ):
+        """`regions`: the region of each private buffer; `globals`: declarations by name."""
         self.values = values
         self.regions = regions
+        self.globals = globals
         self._parts: dict[SSAValue, Part] = {}
 
     def part(self, value: SSAValue) -> Part:
@@ -79,12 +86,25 @@ class Places:
                 return Part("channel", op.channel_name, Sum(), strides, value)
             case BufferOp():
                 return Part("region", self.regions[op], Sum(), strides)
+            case PartOp():
+                return Part("region", op.global_name, self._start(op), strides)
             case ReshapeOp():
                 return replace(self.part(op.source), strides=strides)
             case memref.SubviewOp():
                 return replace(self._subview(op), strides=strides)
             case _:
                 raise PassError(f"{located(op)}: no place is known for what this op makes")
+
+    def _start(self, op: PartOp) -> Sum:
+        """Bytes from the beginning of a global to a part of it."""
+        type_ = self.globals[op.global_name].type
+        if isinstance(type_, PackedType):
+            tile = element_of(op.result)
+            assert isinstance(tile, TileType), "names are checked"
+            return packed_run(self, op, type_, tile, op.offsets, 1).offset
+        memref = memref_of(type_)
+        step = element_bytes(memref.element_type)
+        return self.shifted(Sum(), op.offsets, [step * s for s in strides_of(memref)])
 
     def _subview(self, op: memref.SubviewOp) -> Part:
         source = self.part(op.source)

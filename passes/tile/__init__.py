@@ -17,6 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...backend.machine import load_machine
 from ...dialects.tg import FusedOp, GlobalOp, InputOp, OutputOp, WeightOp
+from ..allocate import bytes_of_globals
 from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
@@ -61,7 +62,6 @@ class TilePass(ModulePass):
         if self.kv_block is not None and (self.kv_block < 1 or self.kv_block & (self.kv_block - 1)):
             raise PassError(f"kv-block: found {self.kv_block}, wanted a power of two")
         machine = load_machine(self.machine)
-        machine.require_hbm()
         function = entry_function(op)
         policy = policy_of(op)
         extents = _extents(op)
@@ -75,7 +75,13 @@ class TilePass(ModulePass):
             for kernel, repeats in found
         ]
         limits = Limits(
-            policy, extents, self.kv_block, self.most_kv_block, self.unfused, self.later_rows
+            policy,
+            extents,
+            self.kv_block,
+            self.most_kv_block,
+            in_memory=self.unfused,
+            later_rows=self.later_rows,
+            held_bytes=0 if machine.has_hbm else bytes_of_globals(op, machine),
         )
         choice = choose(machine, named, regions, limits)
         written = [pair for pair in choice.kernels if pair is not None]
@@ -84,8 +90,13 @@ class TilePass(ModulePass):
             for kernel, _ in written
             if isinstance(kernel, Linear) and kernel.index is not None
         }
+        passed = {
+            kernel.output
+            for kernel, _ in written
+            if isinstance(kernel, Linear) and kernel.turned is not None
+        }
         for name, type_ in regions.types.items():
-            if name in in_memory or not choice.rooms.on_chip(name):
+            if name in in_memory or (not choice.rooms.on_chip(name) and name not in passed):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
         _record_kv_block(op, written)

@@ -84,7 +84,10 @@ class Linear:
 
     def on_chip(self, rooms: Rooms) -> bool:
         """Whether the kernel reads or makes rows on chip, all of them at once."""
-        return rooms.on_chip(self.output) or (self.index is None and rooms.on_chip(self.source))
+        names = [self.output, *(step.name for step in self.steps if step.kind == "tensor")]
+        if self.index is None:
+            names.append(self.source)
+        return any(rooms.on_chip(name) for name in names)
 
     @property
     def squared(self) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
 from ...backend.timing import phases, significand, transfer_bytes
+from ...dialects.shaped import nbytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .attention import Attention
@@ -20,10 +21,11 @@ from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions, readers
-from .residency import Home, Residency, Rooms, find_homes
+from .residency import Home, Residency, Rooms, find_homes, taken
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
-from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
+from .shapes import FLOAT, AttentionShape, Kernel, RowsShape, powers_of_two
+from .shapes_linear import LinearShape
 from .slots import fill_slots
 from .tiles import Tile
 
@@ -41,6 +43,8 @@ class Limits:
     """All tensors between kernels go through main memory."""
     later_rows: int = 0
     """Most rows of a sequence in the entries that take over the KV block; 0 without such."""
+    held_bytes: int = 0
+    """Bytes of the scratchpad that weights, cache, inputs and outputs take."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,10 @@ class Choice:
 
 
 def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits: Limits) -> Choice:
-    """The fastest plan; of equals the one that keeps most on chip. Raises DoesNotFitError."""
+    """The fastest plan; of equals the one that keeps most on chip.
+
+    Raises DoesNotFitError, of what keeps most on chip or nothing the one that wants least.
+    """
     wanted = [Residency.NONE] if limits.in_memory else [Residency.ROWS, Residency.NONE]
     if not limits.in_memory and _heads_align(kernels, regions):
         most = Residency.ALL if limits.extents["q_len"] == 1 else Residency.HEADS
@@ -71,9 +78,10 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         joint = Joint.of(written, rooms)
         shapes = [_Shapes(machine, rooms, limits, joint.regions).of(named) for named in written]
         try:
-            plan = search(machine, shapes, _held(machine, rooms))
+            plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms))
         except DoesNotFitError as error:
-            refused = error
+            if refused is None or error.wanted < refused.wanted:
+                refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
             tiles = fill_slots(machine, shapes, plan)
@@ -182,9 +190,15 @@ def _rooms(
 
 
 def _held(machine: Machine, rooms: Rooms) -> int:
-    """Bytes of the buffers that the vector unit keeps, each aligned."""
+    """Bytes of the buffers that the vector unit keeps, each aligned, and of the regions of tensors
+    where the scratchpad holds them, too."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
-    return sum(aligned(machine, rooms.rows * n) for n in kept)
+    held = sum(aligned(machine, rooms.rows * n) for n in kept)
+    if machine.has_hbm:
+        return held
+    picked = taken(rooms.regions)
+    types = [t for n, t in rooms.regions.types.items() if n in picked or not rooms.on_chip(n)]
+    return held + sum(aligned(machine, nbytes(t)) for t in types)
 
 
 @dataclass(frozen=True)
@@ -289,6 +303,7 @@ class _Shapes:
             kv_block=limits.kv_block,
             most_kv_block=limits.most_kv_block,
             on_chip=self.rooms.on_chip(kernel.query),
+            causal=not kernel.full,
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
             later_rows=limits.later_rows,

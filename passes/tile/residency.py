@@ -17,6 +17,7 @@ from ...dialects.tg import (
     KvAppendOp,
     MatmulOp,
     RopeOp,
+    TakeOp,
 )
 from .alone import single_op
 from .emitter import Emitter
@@ -134,6 +135,15 @@ def _attention_is_handed(
         for name, reads in uses.items()
         if any(isinstance(op, AttentionOp) for op, _ in reads)
     )
+
+
+def taken(regions: Regions) -> set[str]:
+    """Regions out of which rows are picked by number: only main memory can do that."""
+    return {
+        name
+        for value, name in regions.names.items()
+        if any(isinstance(use.operation, TakeOp) for use in value.uses)
+    }
 
 
 @dataclass

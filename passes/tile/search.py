@@ -20,16 +20,24 @@ LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
 STARVED_PERCENT = 100
 """A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
+RESIDENT = ("weights", "kv", "vector")
+"""Rings of what units read in place where there is no main memory."""
 GRAINS = 400
 """Times of a kernel's tiles are equal where they differ by less than this part of the fastest."""
 
-
 NEVER = 1 << 62
-"""Picoseconds of what does not fit."""
+"""Picoseconds of what is not to be chosen."""
+ROOM = 2
+"""A KV block is chosen for other entries' sake only where attention takes no more than this part of
+each memory: else other kernels need smaller tiles, or rings run less far ahead."""
 
 
 class DoesNotFitError(TilewrightError):
-    """No tile of a kernel fits the machine."""
+    """No plan fits the machine; `wanted` are the bytes of the memory that is too small."""
+
+    def __init__(self, text: str, wanted: int) -> None:
+        super().__init__(text)
+        self.wanted = wanted
 
 
 @dataclass(frozen=True)
@@ -103,16 +111,31 @@ def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later
     return _Option(tile, footprint, picoseconds, rank, later, slots)
 
 
+def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
+    """What a kernel needs, without the rings that a machine without main memory does not have."""
+    found = kernel.footprint(tile)
+    if machine.has_hbm:
+        return found
+    rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
+    return Footprint(rings, found.acc, found.local)
+
+
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:
     """Every tile, fastest first, then by scratchpad."""
     tiles = list(kernel.tiles())
     times = [kernel.picoseconds(machine, tile) for tile in tiles]
     ranks = zip(_coarse(times), _coarse(_later(machine, kernel, tiles)), strict=True)
     every = [
-        _option(tile, kernel.footprint(tile), time, *rank)
+        _option(tile, _footprint(machine, kernel, tile), time, *rank)
         for tile, time, rank in zip(tiles, times, ranks, strict=True)
     ]
-    return sorted(every, key=lambda o: (o.rank, o.later, sum(o.footprint.spm.values())))
+
+    def order(option: _Option) -> tuple[int, int, int, int]:
+        # A deep tile of weights that are read in place takes no room, and fewer instructions.
+        deep = 0 if machine.has_hbm else -option.tile.depth
+        return option.rank, option.later, sum(option.footprint.spm.values()), deep
+
+    return sorted(every, key=order)
 
 
 def _coarse(times: Sequence[int]) -> list[int]:
@@ -123,21 +146,32 @@ def _coarse(times: Sequence[int]) -> list[int]:
 
 
 def _later(machine: Machine, kernel: Kernel, tiles: Sequence[Tile]) -> list[int]:
-    """By tile: the least time of the entries that take over its KV block; 0 without such."""
+    """By tile: the least time of entries that take over its KV block, all rows of theirs at once.
+
+    A block that leaves them too little room counts as the fastest that does not: it is neither
+    chosen nor dropped for their sake. A tile that leaves too little room here is NEVER chosen.
+    """
     if not isinstance(kernel, AttentionShape) or not kernel.later_rows:
         return [0] * len(tiles)
     found: dict[int, int] = {}
     for depth in {tile.depth for tile in tiles}:
         shape = kernel.later(depth)
-        fitting = [tile for tile in shape.tiles() if _fits(machine, [shape.footprint(tile)])]
-        times = (shape.picoseconds(machine, tile) for tile in fitting)
-        found[depth] = min(times, default=NEVER)
-    return [found[tile.depth] for tile in tiles]
+        whole = (tile for tile in shape.tiles() if tile.rows >= kernel.later_rows)
+        fitting = (t for t in whole if _leaves_room(machine, _footprint(machine, shape, t)))
+        times = [shape.picoseconds(machine, tile) for tile in fitting]
+        if times:
+            found[depth] = min(times)
+    fastest = min(found.values(), default=0)
+    room = (_leaves_room(machine, _footprint(machine, kernel, tile)) for tile in tiles)
+    return [
+        found.get(tile.depth, fastest) if enough else NEVER
+        for tile, enough in zip(tiles, room, strict=True)
+    ]
 
 
-def _fits(machine: Machine, footprints: Sequence[Footprint]) -> bool:
-    spm, acc = needs(machine, footprints)
-    return spm <= machine.spm_bytes and acc <= machine.acc_bytes
+def _leaves_room(machine: Machine, footprint: Footprint) -> bool:
+    spm, acc = needs(machine, [footprint])
+    return ROOM * spm <= machine.spm_bytes and ROOM * acc <= machine.acc_bytes
 
 
 def _worthwhile(options: Sequence[_Option]) -> list[_Option]:
@@ -221,11 +255,22 @@ def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
 
 
 def _refuse(
-    machine: Machine, kernels: Sequence[Kernel], least: Sequence[_Option], held: int
+    machine: Machine, kernels: Sequence[Kernel], options: Sequence[Sequence[_Option]], held: int
 ) -> DoesNotFitError:
-    """The error that names the op with the largest least tile and the size that would do."""
-    spm, acc = needs(machine, [o.footprint for o in least], held)
-    if spm > machine.spm_bytes:
+    """The error that names the size that would do, and the op that then takes most.
+
+    That is the least scratchpad of the plans whose sums fit; where none do, the least accumulators.
+    """
+
+    def key(picked: Sequence[_Option]) -> tuple[bool, int]:
+        spm, acc = needs(machine, [option.footprint for option in picked], held)
+        return (True, acc) if acc > machine.acc_bytes else (False, spm)
+
+    least = min(_candidates(options), key=key)
+    spm, acc = needs(machine, [option.footprint for option in least], held)
+    if acc <= machine.acc_bytes and not machine.has_hbm:
+        return DoesNotFitError(machine.does_not_fit(spm), spm)
+    if acc <= machine.acc_bytes:
         memory, have, want = "scratchpad", machine.spm_bytes, spm
         sizes = [option.bytes for option in least]
     else:
@@ -236,7 +281,8 @@ def _refuse(
     return DoesNotFitError(
         f"{memory} of machine {machine.name} too small: {have} bytes, and the smallest tiles of "
         f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
-        f"a tile of {rows} row). Use a machine with at least {want} bytes"
+        f"a tile of {rows} row{'s' * (rows > 1)}). Use a machine with at least {want} bytes",
+        want,
     )
 
 
@@ -264,6 +310,11 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
             best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
             best_picked = picked
     if best is None:
-        raise _refuse(machine, kernels, _smallest(options), held)
+        raise _refuse(machine, kernels, options, held)
     filled = _fill(machine, options, best_picked)
-    return replace(best, tiles=[option.tile for option in filled])
+    return replace(
+        best,
+        tiles=[option.tile for option in filled],
+        picoseconds=sum(option.picoseconds for option in filled),
+        rank=sum(option.rank for option in filled),
+    )

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from ...backend.machine import Machine
 from .search import LEAST_SLOTS, Plan
-from .shapes import Kernel, LinearShape
+from .shapes import Kernel
+from .shapes_linear import LinearShape
 from .tiles import Tile
 
 LEAST_FILLED = 2
@@ -23,6 +24,8 @@ def fill_slots(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[T
         for shape, tile in zip(shapes, plan.tiles, strict=True)
     ]
     slot = max(slots, default=0)
+    if not slot:
+        return list(plan.tiles)
     filled = [
         _deepest(shape, tile, slot) if isinstance(shape, LinearShape) and shape.at_once else tile
         for shape, tile in zip(shapes, plan.tiles, strict=True)

@@ -52,4 +52,7 @@ def _spoiled(program: Program, engine: str, ins: Ins) -> set[int]:
 
 
 def _from_weights(program: Program, source: Operand) -> bool:
-    return source.kind == REGION and program.regions[source.id].role in PACKED_ROLES
+    if source.kind != REGION:
+        return False
+    region = program.regions[source.id]
+    return region.role in PACKED_ROLES and region.memory == "hbm"

@@ -95,7 +95,7 @@ def _place(context: Context, operand: Operand, spaces: tuple[str, ...], access: 
             return f"region {operand.id}, the table has {len(program.regions)}"
         region = program.regions[operand.id]
         reason, space = None, region.memory
-        if access != "read" and region.role in PACKED_ROLES:
+        if access != "read" and region.role in PACKED_ROLES and not _from_host(context):
             reason = f"writes region '{region.name}', which is read-only ({region.role})"
         elif region.owner not in ("", context.engine):
             reason = f"region '{region.name}' belongs to {region.owner}"
@@ -104,6 +104,18 @@ def _place(context: Context, operand: Operand, spaces: tuple[str, ...], access: 
     if reason is None and space not in spaces:
         return f"lies in {space}, wanted {' or '.join(spaces)}"
     return reason
+
+
+def _from_host(context: Context) -> bool:
+    """Whether the instruction copies what the host hands in, as load entries do."""
+    source = context.ins.operands.get("src")
+    regions = context.program.regions
+    return (
+        source is not None
+        and source.kind == REGION
+        and source.id < len(regions)
+        and regions[source.id].memory == "host"
+    )
 
 
 def _look(

@@ -1,8 +1,9 @@
 """The machine's memories as byte arrays, and which of their bytes have been written.
 
 `hbm` is two arrays: weights and tables, read-only and usually mapped from the image, and one
-mutable array from the lowest to the highest other region. A session's entries share one `Memories`,
-so state persists from launch to launch.
+mutable array from the lowest to the highest other region. On a machine without it the mapped bytes
+are the window `host`, and regions are bytes of `spm`. A session's entries share one `Memories`, so
+state persists from launch to launch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from .layout import LINE
 Bytes = npt.NDArray[np.uint8]
 LAUNCH_ROLES = ("scratch", "output")
 """Roles whose bytes count as never written when a launch begins."""
+KEPT_ROLES = ("weight", "table", "state")
+"""Roles whose bytes outlive a launch, at the same addresses in all entries."""
+
+
+def is_stored(region: Region) -> bool:
+    """Whether a region is bytes that the image holds: read-only, and always written."""
+    return region.memory == "host" or (region.memory == "hbm" and region.role in PACKED_ROLES)
 
 
 def aligned_zeros(nbytes: int) -> Bytes:
@@ -47,11 +55,12 @@ class Memory:
         if stop <= start:
             return
         head, tail = start // 8, (stop - 1) // 8
-        mask = np.full(tail - head + 1, 255, np.uint8)
-        mask[0] &= (255 << start % 8) & 255
-        mask[-1] &= 255 >> (7 - (stop - 1) % 8)
-        part = self.shadow[head : tail + 1]
-        np.copyto(part, part | mask if written else part & ~mask)
+        self.shadow[head + 1 : tail] = 255 if written else 0
+        first, last = (255 << start % 8) & 255, 255 >> (7 - (stop - 1) % 8)
+        edges = {head: first & last} if head == tail else {head: first, tail: last}
+        for at, mask in edges.items():
+            seen = int(self.shadow[at])
+            self.shadow[at] = seen | mask if written else seen & ~mask
 
     def first_unwritten(self, start: int, stop: int) -> int:
         """The first byte of [start, stop) that nothing has written; -1: all are written."""
@@ -73,32 +82,34 @@ class Memories:
         weights: Bytes | None = None,
         weights_first: int = 0,
     ) -> None:
-        """`weights` holds the read-only bytes of hbm from machine address `weights_first` on.
+        """`weights` holds what the image stores, from machine address `weights_first` on.
 
         Raises Fault where a region lies outside its memory or off the alignment.
         """
         self.machine = machine
+        self.weights = np.zeros(0, np.uint8) if weights is None else weights
+        self.weights_first = weights_first
         regions = [region for program in programs for region in program.regions]
         for region in regions:
             self._check(region)
-        mutable = [r for r in regions if r.memory == "hbm" and r.role not in PACKED_ROLES]
+        mutable = [r for r in regions if r.memory == "hbm" and not is_stored(r)]
         first = min((r.base for r in mutable), default=0)
         last = max((r.base + r.nbytes for r in mutable), default=0)
         self.spm = Memory("spm", machine.spm_bytes)
         self.acc = Memory("acc", machine.acc_bytes)
         self.hbm = Memory("hbm", last - first, first)
-        self.weights = np.zeros(0, np.uint8) if weights is None else weights
-        self.weights_first = weights_first
+        self._kept = [r for r in regions if r.memory == "spm" and r.role in KEPT_ROLES]
 
     @staticmethod
     def from_image(image: Image) -> Memories:
         """Memories shared by all entries of an image; its weights stay where they are mapped."""
         machine = Machine.from_dict(image.machine)
-        return Memories(machine, image.entries.values(), image.weights, image.hbm_base)
+        return Memories(machine, image.entries.values(), image.weights, image.stored_first)
 
     def _check(self, region: Region) -> None:
         size = {"hbm": self.machine.hbm_bytes, "spm": self.machine.spm_bytes,
-                "acc": self.machine.acc_bytes}[region.memory]  # fmt: skip
+                "acc": self.machine.acc_bytes,
+                "host": self.weights_first + self.weights.size}[region.memory]  # fmt: skip
         if region.base % LINE or region.base + region.nbytes > size:
             raise Fault(
                 "operand",
@@ -107,15 +118,15 @@ class Memories:
             )
 
     def memory(self, region: Region) -> Memory:
-        """The writable memory of a region that is not packed."""
+        """The writable memory of a region that is not stored in the image."""
         return {"hbm": self.hbm, "spm": self.spm, "acc": self.acc}[region.memory]
 
     def bytes_of(self, region: Region) -> Bytes:
-        """The region's bytes, uint8; read-only for weights and tables.
+        """The region's bytes, uint8; read-only where they are those of the image.
 
         Raises Fault for a weight that was not given.
         """
-        if region.role in PACKED_ROLES:
+        if is_stored(region):
             start = region.base - self.weights_first
             if start < 0 or start + region.nbytes > self.weights.size:
                 raise Fault("operand", f"no bytes for '{region.name}': no weights")
@@ -134,7 +145,8 @@ class Memories:
         Raises Fault when they do not fit or the region is read-only.
         """
         raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        if region.role in PACKED_ROLES or not 0 <= offset <= region.nbytes - raw.size:
+        sealed = region.role in PACKED_ROLES or is_stored(region)
+        if sealed or not 0 <= offset <= region.nbytes - raw.size:
             raise Fault(
                 "operand",
                 f"{raw.size} bytes at {offset} cannot be written to {region.role} region "
@@ -147,9 +159,18 @@ class Memories:
 
     def begin_launch(self, program: Program) -> None:
         """Nothing is initialised but state, inputs, weights and tables."""
-        self.spm.shadow.fill(0)
+        self._forget(program)
         self.acc.shadow.fill(0)
         for region in program.regions:
             if region.memory == "hbm" and region.role in LAUNCH_ROLES:
                 start = region.base - self.hbm.first
                 self.hbm.mark(start, start + region.nbytes, written=False)
+
+    def _forget(self, program: Program) -> None:
+        """Count the scratchpad as never written, but for what a launch begins with."""
+        inputs = [r for r in program.regions if r.memory == "spm" and r.role == "input"]
+        at = 0
+        for region in sorted((*self._kept, *inputs), key=lambda r: r.base):
+            self.spm.mark(at, region.base, written=False)
+            at = max(at, region.base + region.nbytes)
+        self.spm.mark(at, self.spm.data.size, written=False)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ...backend.isa.codec import Ins
 from ...backend.isa.field import CHANNEL, CONSTANT, COUNTERS, NO_REGISTER, REGISTERS, Operand
-from ...backend.isa.program import PACKED_ROLES
 from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
 from ...backend.isa.table import BY_MNEMONIC
 from ...backend.numerics.scalar import alu
@@ -35,7 +34,7 @@ from .faults import (
     FaultPoint,
 )
 from .loader import Loaded
-from .memories import Memories
+from .memories import Memories, is_stored
 from .orders import MAX_RANDOM_QUANTUM, Order, next_random
 from .reference_ops import execute
 from .waiting import Blocked, deadlock_note
@@ -205,7 +204,7 @@ class ReferenceEngine:
         else:
             region = self.program.regions[operand.id]
             size = region.nbytes
-            if region.role in PACKED_ROLES:
+            if is_stored(region):
                 memory, data = None, self.memories.bytes_of(region)
             else:
                 memory = self.memories.memory(region)

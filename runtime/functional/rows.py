@@ -9,13 +9,12 @@ import numpy.typing as npt
 
 from ...backend.isa.codec import Ins
 from ...backend.isa.field import CHANNEL, CONSTANT, NO_REGISTER, Operand
-from ...backend.isa.program import PACKED_ROLES
 from ...backend.isa.table import BY_MNEMONIC, INSTRUCTIONS
 from ...backend.isa.view import ORDERS, VIEW_FORMATS, View
 from . import layout as at
 from .aliases import aliased_channels
 from .loader import Loaded
-from .memories import Memories
+from .memories import Memories, is_stored
 
 Table = npt.NDArray[np.int64]
 
@@ -114,7 +113,7 @@ def _regions(loaded: Loaded, memories: Memories) -> Table:
     for row, region in zip(table, loaded.program.regions, strict=True):
         row[at.R_BYTES] = region.nbytes
         row[at.R_ADDRESS] = memories.bytes_of(region).ctypes.data
-        if region.role not in PACKED_ROLES:
+        if not is_stored(region):
             memory = memories.memory(region)
             start = region.base - memory.first
             row[at.R_SHADOW] = memory.shadow.ctypes.data + start // 8

@@ -114,6 +114,11 @@ def decoded(
         raise TimingError(
             f"popped words of {', '.join(unknown)}: the program has {', '.join(loaded.engines)}"
         )
+    if any(region.memory == "host" for region in loaded.program.regions):
+        raise TimingError(
+            "the program copies out of the host's window, whose bandwidth no machine description "
+            "has: an entry that loads is not timed; time prefill or decode"
+        )
     far = [region.name for region in loaded.program.regions if region.memory == "hbm"]
     if far and not machine.hbm_bytes_per_second:
         raise TimingError(

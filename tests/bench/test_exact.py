@@ -19,7 +19,7 @@ def least_share(step: WholeStep) -> float:
     """The share of its bound that a step must keep: somewhat below what is reached."""
     match step.phase, len(step.contexts), step.machine:
         case "prefill", _, _:
-            return 0.80
+            return 0.90
         case _, 64, _:
             return 0.60
         case _, 8, _:

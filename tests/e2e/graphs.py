@@ -69,6 +69,25 @@ def gemm(m: int, k: int, n: int, policy: str = "bf16", element: str = "f32") -> 
     return module(m, declared, body, policy)
 
 
+def gemm_twice(m: int, k: int, n: int, policy: str = "bf16") -> str:
+    """y[m, n] = relu(x @ w) * (x @ w), w[k, n], the product asked for twice."""
+    declared = [
+        rows_global("input", "x", m, k),
+        matrix("w", k, n),
+        rows_global("output", "y", m, n),
+    ]
+    body = [
+        f'%x = tg.input @x : {rows_type(k)} loc("x")',
+        f"%w = tg.weight @w : tensor<{k}x{n}xf32>",
+        f'%a = tg.matmul %x, %w : {rows_type(n)} loc("first")',
+        f'%b = tg.matmul %x, %w : {rows_type(n)} loc("second")',
+        f'%c = tg.unary relu %a : {rows_type(n)} loc("first")',
+        f'%y = tg.binary mul %c, %b : {rows_type(n)} loc("second")',
+        'tg.output %y to @y loc("second")',
+    ]
+    return module(m, declared, body, policy)
+
+
 def layer_norm(rows: int, columns: int, policy: str = "bf16") -> str:
     """y = LayerNorm of x[rows, columns]."""
     declared = [

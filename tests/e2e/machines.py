@@ -11,6 +11,9 @@ from tilewright.backend.machine import Machine, load_machine
 KIB, MIB = 1 << 10, 1 << 20
 SPM_KIB = (16, 32, 64, 128, 192, 320, 1024, 5000, 65536)
 
+NO_MAIN_MEMORY = {"hbm_bytes": 0, "hbm_bytes_per_second": 0, "hbm_latency_ps": 0}
+"""All that a model needs lies in the scratchpad."""
+
 VARIED: dict[str, dict[str, int]] = {
     "spm-128k": {"spm_bytes": 128 * KIB},
     "spm-128k-one-queue": {"spm_bytes": 128 * KIB, "load_queues": 1, "acc_bytes": 32 * KIB},
@@ -35,6 +38,10 @@ VARIED: dict[str, dict[str, int]] = {
         "load_queues": 4,
         "lanes": 4096,
     },
+    "no main memory": NO_MAIN_MEMORY | {"spm_bytes": 32 * MIB},
+    "no main memory, one queue": NO_MAIN_MEMORY
+    | {"spm_bytes": 8 * MIB, "load_queues": 1, "lanes": 37, "arrays": 2, "array_columns": 48},
+    "no main memory, tight": NO_MAIN_MEMORY | {"spm_bytes": 2816 * KIB, "acc_bytes": 16 * KIB},
 }
 """What differs from tw-small."""
 
@@ -53,8 +60,9 @@ def write_machine(machine: Machine, folder: Path) -> str:
 
 
 def random_machines() -> st.SearchStrategy[dict[str, int]]:
-    """Changes to tw-small, from a microcontroller's size to an accelerator's."""
-    return st.fixed_dictionaries(
+    """Changes to tw-small, from a microcontroller's size to an accelerator's; one in four has no
+    main memory, and more scratchpad instead."""
+    numbers = st.fixed_dictionaries(
         {
             "spm_bytes": st.sampled_from(SPM_KIB).map(KIB.__mul__),
             "acc_bytes": st.sampled_from([16, 24, 64, 1024]).map(KIB.__mul__),
@@ -69,3 +77,11 @@ def random_machines() -> st.SearchStrategy[dict[str, int]]:
             "dma_issue_ps": st.integers(1, 10**5),
         }
     )
+    return st.tuples(numbers, st.sampled_from((True, True, True, False))).map(_with_memory)
+
+
+def _with_memory(drawn: tuple[dict[str, int], bool]) -> dict[str, int]:
+    numbers, has_hbm = drawn
+    if has_hbm:
+        return numbers
+    return numbers | NO_MAIN_MEMORY | {"spm_bytes": numbers["spm_bytes"] + MIB}

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from tilewright.backend.isa import CHANNEL, SYNC_KINDS, Ins, Program, decode, encode_all
 from tilewright.backend.machine import load_machine
 from tilewright.compiler.check_inputs import Launch, RandomCheckpoint, random_launch
-from tilewright.compiler.check_isa import hbm_weights
+from tilewright.compiler.check_isa import stored_bytes
 from tilewright.compiler.frontend import EntryShape, load_model
 from tilewright.compiler.frontend.weights import WeightStore
 from tilewright.compiler.pipeline import passes_for, run_passes
@@ -51,7 +51,7 @@ class Bench:
         self.program: Program = encode_module(module, MACHINE)
         self.launch: Launch = random_launch(module, 2)
         declared = [op for op in module.ops if isinstance(op, GlobalOp)]
-        self.weights: tuple[NDArray[np.uint8], int] = hbm_weights(
+        self.weights: tuple[NDArray[np.uint8], int] = stored_bytes(
             self.program, declared, WeightStore(checkpoint.read)
         )
         self.streams: Streams = {e: decode(w) for e, w in self.program.engines.items()}

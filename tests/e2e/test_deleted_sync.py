@@ -1,6 +1,7 @@
 """A compiled program with one commit, release or token less: the channel and model op are named."""
 
 import pytest
+from machines import MIB, NO_MAIN_MEMORY, varied, write_machine
 from models import Tiny, write_huggingface
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
@@ -32,11 +33,20 @@ def checkpoint(graph: ModuleOp) -> RandomCheckpoint:
     return RandomCheckpoint(graph)
 
 
+@pytest.fixture(scope="module", params=["main memory", "no main memory"])
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The teaching machine, and one whose units work on regions of the scratchpad."""
+    if request.param == "main memory":
+        return "tw-small"
+    numbers = NO_MAIN_MEMORY | {"spm_bytes": MIB}
+    return write_machine(varied(numbers, "resident"), tmp_path_factory.mktemp("machine"))
+
+
 @pytest.fixture(scope="module")
-def streamed(graph: ModuleOp) -> ModuleOp:
+def streamed(graph: ModuleOp, machine: str) -> ModuleOp:
     """The same at the streamed level, with its rings sized."""
     module = graph.clone()
-    passes = passes_for({"machine": "tw-small", "kv_block": 8, "weights": None})
+    passes = passes_for({"machine": machine, "kv_block": 8, "weights": None})
     names = [one.name for _, one in passes]
     run_passes(module, passes[: names.index("verify-streams")])
     return module
@@ -101,7 +111,9 @@ def races(module: ModuleOp, launch: Launch, checkpoint: RandomCheckpoint) -> lis
     return find_races(module, {**weights, **launch.data}, launch.parameters)
 
 
-def test_the_program_itself_has_no_race(streamed: ModuleOp, checkpoint: RandomCheckpoint) -> None:
+def test_the_program_itself_has_no_race(
+    streamed: ModuleOp, checkpoint: RandomCheckpoint, machine: str
+) -> None:
     launch = random_launch(streamed, seed=1)
     assert races(streamed, launch, checkpoint) == []
-    assert run_level(streamed, launch, checkpoint, "tw-small")
+    assert run_level(streamed, launch, checkpoint, machine)

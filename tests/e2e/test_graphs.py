@@ -15,6 +15,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from machines import MIB, NO_MAIN_MEMORY, varied, write_machine
 from numpy.typing import NDArray
 
 from tilewright.backend.image import read_image
@@ -74,6 +75,15 @@ def gemm(random: np.random.Generator, rows: int, run: int) -> Case:
     return Case(text, rows, run, {"w": w}, {"x": x}, x[:run] @ w.T)
 
 
+def gemm_twice(random: np.random.Generator, rows: int, run: int) -> Case:
+    k, n = (int(random.integers(1, 140)) for _ in range(2))
+    x, w = values(random, rows, k), values(random, n, k) / np.sqrt(k)
+    w = w.astype(np.float32).astype(np.float64)
+    product = x[:run] @ w.T
+    text = graphs.gemm_twice(rows, k, n, "exact")
+    return Case(text, rows, run, {"w": w}, {"x": x}, np.maximum(product, 0) * product)
+
+
 def layer_norm(random: np.random.Generator, rows: int, run: int) -> Case:
     columns = int(random.integers(2, 300))
     x, g, b = values(random, rows, columns), values(random, columns), values(random, columns)
@@ -131,6 +141,7 @@ def bert_layer(random: np.random.Generator, rows: int, run: int) -> Case:
 
 CASES: dict[str, Callable[[np.random.Generator, int, int], Case]] = {
     "gemm": gemm,
+    "gemm twice": gemm_twice,
     "layer norm": layer_norm,
     "softmax": softmax_rows,
     "attention": attention,
@@ -142,20 +153,36 @@ CASES: dict[str, Callable[[np.random.Generator, int, int], Case]] = {
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_numpys(name: str, seed: int, unfused: bool, tmp_path: Path) -> None:
+    check(a_case(name, seed), tmp_path, "tw-small", unfused)
+
+
+@pytest.mark.parametrize("unfused", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_values_without_main_memory(name: str, unfused: bool, tmp_path: Path) -> None:
+    near = varied(NO_MAIN_MEMORY | {"spm_bytes": 2 * MIB}, "near")
+    check(a_case(name, 1), tmp_path, write_machine(near, tmp_path), unfused)
+
+
+def a_case(name: str, seed: int) -> Case:
+    """A graph of some rows, with some of them in use."""
     random = np.random.default_rng([seed, len(name)])
     rows = int(random.integers(2, 41))
-    case = CASES[name](random, rows, int(random.integers(1, rows + 1)))
+    return CASES[name](random, rows, int(random.integers(1, rows + 1)))
+
+
+def check(case: Case, tmp_path: Path, machine: str, unfused: bool) -> None:
+    """Compile a graph, run it, and compare with numpy."""
     path = tmp_path / "graph.mlir"
     path.write_text(case.text)
     if case.arrays:
         arrays = {key: array.astype(np.float32) for key, array in case.arrays.items()}
         save_file(arrays, path.with_suffix(".safetensors"))
     image = tmp_path / "graph.tw"
-    compile_model(path, machine="tw-small", output=image, unfused=unfused)
+    compile_model(path, machine=machine, output=image, unfused=unfused)
     emulator = open_emulators(read_image(image), "fast", "sequential", True)["step"]
     for key, array in case.inputs.items():
         emulator.write(key, np.ascontiguousarray(array, np.float32))
     emulator.run(graphs.launch(case.run))
-    found = emulator.read("y", np.float32).reshape(rows, -1)[: case.run]
+    found = emulator.read("y", np.float32).reshape(case.rows, -1)[: case.run]
     limit = TOLERANCE * max(1.0, float(case.want.std()))
     np.testing.assert_allclose(found, case.want, rtol=0, atol=limit)

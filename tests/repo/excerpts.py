@@ -9,7 +9,7 @@ A block that follows a marker is the marker's excerpt of what the sample model c
 The first word is an entry and a pass (the IR after it), or `disasm` and an engine. The excerpt goes
 from the first line that holds the text of `from` (behind the line that holds the text of `after`,
 if that is given; several go one behind the other) to the next one that holds that of `to`. Lines
-that hold the text of a `skip` are left out, and `// ...` stands for them.
+that hold the text of a `skip` are left out, and `// ...` stands for them. Locations are left out.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MACHINE = "tw-small"
 
 BLOCK = re.compile(r"(<!-- excerpt (.*?) -->\n```\w*\n)(.*?)(```\n)", re.S)
 LEFT_OUT = "// ..."
+LOCATION = re.compile(r" loc\((?:(?! loc\().)*\)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def compiled() -> dict[str, str]:
         target = Path(folder) / "sample.tw"
         compile_model(SAMPLE, machine=MACHINE, output=target, dump_ir=Path(folder) / "ir")
         for path in (Path(folder) / "ir").glob("*/*.mlir"):
-            texts[f"{path.parent.name}/{path.stem.split('-', 1)[1]}"] = path.read_text()
+            text = LOCATION.sub("", path.read_text())
+            texts[f"{path.parent.name}/{path.stem.split('-', 1)[1]}"] = text
         image = read_image(target)
         for entry, program in image.entries.items():
             parts = disassemble(program, image.opcodes).split("\nengine ")

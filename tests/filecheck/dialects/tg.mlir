@@ -9,6 +9,10 @@ builtin.module @decode attributes {tw.policy = "exact"} {
   tg.global output @logits : memref<4x100xf32, #tw.hbm>
   // CHECK-NEXT: tg.global weight @emb : !lowbit.packed<64x100, q4_1, nk> from "token_embd"
   tg.global weight @emb : !lowbit.packed<64x100, q4_1, nk> from "token_embd"
+  // CHECK-NEXT: tg.global weight @near : !lowbit.packed<64x100, q4_1, nk> in #tw.spm from "token_embd" at 128
+  tg.global weight @near : !lowbit.packed<64x100, q4_1, nk> in #tw.spm from "token_embd" at 128
+  // CHECK-NEXT: tg.global output @beside : memref<4x100xf32, #tw.spm>
+  tg.global output @beside : memref<4x100xf32, #tw.spm>
   // CHECK-NEXT: tg.global weight @gu : tensor<2x64x64xf32> from "interleave('blk.{l}.a', 'blk.{l}.b', 16)"
   tg.global weight @gu : tensor<2x64x64xf32> from "interleave('blk.{l}.a', 'blk.{l}.b', 16)"
   tg.global weight @gamma : memref<2x64xf32, #tw.hbm> from "blk.{l}.norm"

@@ -4,8 +4,14 @@
 // CHECK: tg.global: no role is named 'bias': weight, table, state, scratch, input, output
 tg.global bias @x : memref<4xf32, #tw.hbm>
 // -----
-// CHECK: tg.global: a global lives in #tw.hbm, not memref<4xf32, #tw.spm>
-tg.global input @x : memref<4xf32, #tw.spm>
+// CHECK: tg.global: a global lives in #tw.hbm or #tw.spm, not memref<4xf32, #tw.acc>
+tg.global input @x : memref<4xf32, #tw.acc>
+// -----
+// CHECK: tg.global: the type says where it lies: memref<4xf32, #tw.hbm>
+tg.global input @x : memref<4xf32, #tw.hbm> in #tw.spm
+// -----
+// CHECK: a packed global is `in #tw.spm`, or in main memory
+tg.global weight @w : !lowbit.packed<64x100, q4_1, nk> in #tw.acc from "w"
 // -----
 // CHECK: tg.global: a global has static sizes, not memref<?xf32, #tw.hbm>
 tg.global input @x : memref<?xf32, #tw.hbm>

@@ -6,6 +6,8 @@ tg.global input @index : memref<4xi32, #tw.hbm>
 tg.global weight @emb : !lowbit.packed<64x100, q4_1, nk> from "e"
 tg.global weight @w : !lowbit.packed<2x64x32, q4_0, kn 32> from "w"
 tg.global output @y : memref<2x4x32xf32, #tw.hbm>
+tg.global state @near : memref<2x3x8x16xf32, #tw.spm>
+tg.global weight @own : !lowbit.packed<2x64x32, q4_0, kn 32> in #tw.spm from "w"
 tg.scalar @m : 0 to 4
 %c0 = arith.constant 0 : index
 %c1 = arith.constant 1 : index
@@ -31,6 +33,12 @@ tile.load @x[0, 0] [%m, 64] to %x on ld1
 tile.load @w[%c0, 0, %c1] [1] to %w on ld
 // CHECK-NEXT: tile.load @emb[%c1] [%m] to %e
 tile.load @emb[%c1] [%m] to %e
+// CHECK-NEXT: %k = tile.part @near[%c1, 0, 0, 0] [1, 3, %m, 16] : memref<3x8x16xf32, strided<[128, 16, 1], offset: ?>, #tw.spm>
+%k = tile.part @near[%c1, 0, 0, 0] [1, 3, %m, 16] : memref<3x8x16xf32, strided<[128, 16, 1], offset: ?>, #tw.spm>
+// CHECK-NEXT: %b = tile.part @own[0, 0, %c1] [1] : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+%b = tile.part @own[0, 0, %c1] [1] : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+// CHECK-NEXT: %kr = tile.reshape %k : memref<3x4x2x16xf32, strided<[128, 32, 16, 1], offset: ?>, #tw.spm>
+%kr = tile.reshape %k : memref<3x4x2x16xf32, strided<[128, 32, 16, 1], offset: ?>, #tw.spm>
 // CHECK-NEXT: tile.gather @emb[@index[%c0]] [%m] to %e on ld
 tile.gather @emb[@index[%c0]] [%m] to %e on ld
 // CHECK-NEXT: tile.gather @x[@index[0]] [4] to %x

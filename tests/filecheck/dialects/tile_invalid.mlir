@@ -191,3 +191,36 @@ tile.gather @x[@i[0]] [4] to %b
 // CHECK: tile.load: found -1, wanted integers from 0
 %b = tile.buffer : memref<8xf32, #tw.spm>
 "tile.load"(%b) <{symbol = @x, static_offsets = array<i64: -1>, static_sizes = array<i64: 8>, operandSegmentSizes = array<i32: 0, 0, 1>}> : (memref<8xf32, #tw.spm>) -> ()
+// -----
+// CHECK: tile.part: a part of a global lies in #tw.spm, not in memref<4xf32, #tw.acc>
+%p = tile.part @x[0] [4] : memref<4xf32, #tw.acc>
+// -----
+// CHECK: tile.part: where a part lies is known at run time, offset: ?, not memref<4xf32, #tw.spm>
+%p = tile.part @x[0] [4] : memref<4xf32, #tw.spm>
+// -----
+// CHECK: tile.part: box [4, 8] does not fit memref<2x8xf32
+%p = tile.part @x[0, 0] [4, 8] : memref<2x8xf32, strided<[8, 1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.part: a part has an offset and a size for each axis of its global
+%p = tile.part @x[0] [4, 8] : memref<4x8xf32, strided<[8, 1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.part: @x lies in main memory, where no unit works
+tg.global input @x : memref<4xf32, #tw.hbm>
+%p = tile.part @x[0] [4] : memref<4xf32, strided<[1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.part: @x holds f32, not bf16
+tg.global input @x : memref<4xf32, #tw.spm>
+%p = tile.part @x[0] [4] : memref<4xbf16, strided<[1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.part: axis 0: 4 from 2 on is not inside the 4 of @x
+tg.global input @x : memref<4xf32, #tw.spm>
+%p = tile.part @x[2] [4] : memref<4xf32, strided<[1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.part: axis 0 steps by 4, @x by 8 there
+tg.global input @x : memref<4x8xf32, #tw.spm>
+%p = tile.part @x[0, 0] [4, 4] : memref<4x4xf32, strided<[4, 1], offset: ?>, #tw.spm>
+// -----
+// CHECK: tile.reshape: a reshape needs bytes without gaps
+%b = tile.buffer : memref<4x8xf32, #tw.spm>
+%p = memref.subview %b[0, 0] [4, 4] [1, 1] : memref<4x8xf32, #tw.spm> to memref<4x4xf32, strided<[8, 1]>, #tw.spm>
+%r = tile.reshape %p : memref<4x2x2xf32, strided<[4, 2, 1]>, #tw.spm>

@@ -1,6 +1,7 @@
 """`tilewright bound`: what it prints, and what it refuses."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,15 +62,17 @@ def test_a_model_that_does_not_fit_and_a_machine_that_only_resembles(
     )
 
 
-def test_a_machine_without_main_memory_has_bounds_and_no_programs(
+def test_a_model_too_large_for_a_scratchpad_has_bounds_and_no_program(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     groq = ("--machine", "groq-like")
     assert run("bound", SEVEN, *groq, "--weights", "int8") == 0
     assert "llama-2-7b and its cache need 6.9 GiB; groq-like has 220 MiB" in capsys.readouterr().err
-    for command in (("compile", SEVEN, *groq), ("asm", "-", "-o", str(tmp_path / "a.tw"), *groq)):
-        assert run(*command) == 2
-        assert "error: machine groq-like has no main memory" in capsys.readouterr().err
+    assert run("compile", SEVEN, *groq, "-o", str(tmp_path / "a.tw"), "--weights", "int8") == 2
+    refusal = capsys.readouterr().err
+    assert "do not fit groq-like, which has no main memory" in refusal
+    assert re.search("it would take [34][0-9] of them, and a program is for one", refusal)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_keeps_its_formats() -> None:

@@ -140,7 +140,7 @@ def test_a_machine_of_the_same_name_and_other_numbers(
         (("--context", "257"), "a context of 257 positions exceeds the 256 that the model has"),
         (("--policy", "f8"), "'f8'"),
         (("--weights", "int3"), "weights: found 'int3', wanted one of f32"),
-        (("--machine", "groq-like"), "machine groq-like has no main memory"),
+        (("--machine", "no-such"), "no-such: no such machine"),
         (("--context", "0"), "--context '0': write one number above 0"),
     ],
 )

@@ -98,7 +98,7 @@ def test_round_trip(path: Path) -> None:
 
 def test_weights_are_mapped_at_their_addresses(path: Path) -> None:
     read = read_image(path)
-    assert (read.hbm_base, read.hbm_end) == (512, 1216)
+    assert (read.stored_first, read.stored_end) == (512, 1216)
     assert read.weights is not None
     assert len(read.weights) == 1216 - 512
     assert not read.weights.flags.writeable
@@ -110,6 +110,36 @@ def test_weights_are_mapped_at_their_addresses(path: Path) -> None:
     assert not read.weights[500:512].any()  # the gap between w0 and w1
     with pytest.raises(ImageError, match="no weight or table named 'cache'"):
         read.region_bytes("cache")
+
+
+def test_weights_of_a_machine_without_main_memory(path: Path, tmp_path: Path) -> None:
+    """The same file, tensors named after the scratchpad; all weights lie in one memory."""
+    near = tuple(
+        replace(region, memory="spm") if region.memory == "hbm" else region
+        for region in a_program("ld").regions
+    )
+    window = Region("host", "host", 512, 704, "input")
+    image = replace(
+        an_image(),
+        entries={
+            "load": replace(a_program("ld"), regions=(*near[:3], window)),
+            "decode": replace(a_program("ld"), regions=near),
+        },
+    )
+    write_image(tmp_path / "near.tw", image, in_pieces())
+    read = read_image(tmp_path / "near.tw")
+    assert set(read.packed_regions()) == set(contents())
+    far = read_image(path).weights
+    assert read.weights is not None
+    assert far is not None
+    assert np.array_equal(read.weights, far)
+    with import_module("safetensors").safe_open(tmp_path / "near.tw", framework="numpy") as file:
+        assert {"spm/w0", "spm/w1", "spm/rope"} <= set(file.keys())
+    mixed = replace(image, entries={"decode": replace(a_program("ld"), regions=(
+        near[0], *a_program("ld").regions[1:]
+    ))})  # fmt: skip
+    with pytest.raises(ImageError, match="weights lie in hbm, or all in spm"):
+        write_image(tmp_path / "mixed.tw", mixed, ())
 
 
 def test_the_safetensors_library_reads_it(path: Path) -> None:
@@ -298,7 +328,7 @@ def regions(*entries: tuple[str, int, int]) -> Image:
         (regions(("a", 0, 4)), [], "region a: 0 bytes came, it is declared with 4"),
         (regions(("a", 0, 4)), [("a", b"12345")], "region a: 5 bytes came"),
         (regions(("a", 0, 4)), [("b", b"1")], "bytes for 'b', which no entry declares"),
-        (regions(("a", 1, 4)), [], "weights lie in hbm at multiples of 64"),
+        (regions(("a", 1, 4)), [], "weights lie in hbm, or all in spm, at multiples of 64"),
         (regions(("a", 0, 65), ("b", 64, 4)), [], "regions a and b are -1 bytes apart"),
         (regions(("a", 0, 64), ("b", 1 << 21, 4)), [], "bytes apart in hbm"),
         (replace(an_image(), meta={"x": object()}), [], "hold what JSON cannot"),

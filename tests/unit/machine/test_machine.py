@@ -149,15 +149,14 @@ def test_arrays_and_clock_give_the_published_peak(name: str, teraflops: float) -
     assert peak == pytest.approx(teraflops, rel=0.03)
 
 
-def test_a_machine_without_main_memory_counts_scratchpads_and_has_no_programs() -> None:
+def test_a_machine_without_main_memory_has_its_regions_in_scratchpads_and_counts_those() -> None:
     groq = load_machine("groq-like")
     assert not groq.has_hbm
     assert groq.chips_for(220 << 20) == 1
     assert groq.chips_for((220 << 20) + 1) == 2
     assert load_machine("tw-small").chips_for((16 << 30) + 1) == 3
-    with pytest.raises(MachineError, match="machine groq-like has no main memory: a load entry"):
-        groq.require_hbm()
-    load_machine("tw-small").require_hbm()
+    assert (groq.region_memory, load_machine("tw-small").region_memory) == ("spm", "hbm")
+    assert "it would take 2 of them" in groq.does_not_fit((220 << 20) + 1)
 
 
 def test_the_shipped_machines_need_no_warning() -> None:

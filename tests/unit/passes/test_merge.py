@@ -118,6 +118,30 @@ def test_a_bias_that_two_ops_read_is_not_merged() -> None:
     assert found["attn_k"] == found["attn_v"] == ["rmsnorm", "matmul", "binary"]
 
 
+def share_read(module: ModuleOp, name: str, other: str) -> ModuleOp:
+    """A module in which the op that reads `name` also stands for the one that reads `other`."""
+    reads = {op.global_name: op for op in module.walk() if isinstance(op, WeightOp)}
+    old = reads[other]
+    old.result.replace_all_uses_with(reads[name].result)
+    old.detach()
+    old.erase()
+    return module
+
+
+def test_a_weight_that_two_matmuls_read_by_one_op_is_not_merged() -> None:
+    module = share_read(model_module(), "attn_k", "attn_v")
+    found = kernels(module.clone())
+    assert found["attn_q"] == found["attn_k"] == found["attn_v"] == ["rmsnorm", "matmul"]
+    checked(module)
+
+
+def test_a_bias_that_two_ops_read_by_one_op_is_not_merged() -> None:
+    module = share_read(model_module(qkv_bias=True), "attn_k_bias", "attn_v_bias")
+    found = kernels(module.clone())
+    assert found["attn_k"] == found["attn_v"] == ["rmsnorm", "matmul", "binary"]
+    checked(module)
+
+
 def test_layers_written_out_have_kernels_of_their_own() -> None:
     """Two layers in one block: the heads of the second wait for the attention of the first."""
     module = apply(model_module(), "canonicalise", "merge")

@@ -16,7 +16,7 @@ from tilewright.passes.names import Names, symbols
 from tilewright.passes.policy import policy_of
 from tilewright.passes.symbols import entry_function
 from tilewright.passes.tile.regions import assign_regions
-from tilewright.passes.tile.residency import Home, Residency, find_homes
+from tilewright.passes.tile.residency import Home, Residency, find_homes, taken
 
 from .models import (
     DECODE,
@@ -81,9 +81,9 @@ def kept(module: ModuleOp) -> Residency:
     scratch = " ".join(re.findall(r"tg.global scratch @(\w+)", text))
     if 'ring "fresh"' in text:
         return Residency.ALL
-    if "attn_qkv" not in scratch:
-        return Residency.HEADS
-    return Residency.NONE if "ffn_gate_up" in scratch else Residency.ROWS
+    if "ffn_gate_up" in scratch:
+        return Residency.NONE
+    return Residency.ROWS if "attention" in scratch else Residency.HEADS
 
 
 def check(module: ModuleOp) -> None:
@@ -160,6 +160,14 @@ def test_picked_rows_may_stay_on_chip_themselves() -> None:
     text = str(apply(graph(body), *TO_TILE, machine="tw-small"))
     assert text.count("to @embd_out") == 1
     assert text.index("to @embd_out") < text.index("tile.gather @embd_out")
+
+
+def test_taken_regions() -> None:
+    module = apply(graph(TAKEN), *TO_PANELS)
+    block = entry_function(module).body.block
+    rows = {"rows": 4, "logit_rows": 4}
+    regions = assign_regions(block, policy_of(module), rows, Names(symbols(module)))
+    assert taken(regions) == {"embd_out"}
 
 
 def test_the_one_row_of_a_step_is_not_picked() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright.backend.machine import Machine, load_machine
-from tilewright.passes.tile.search import GRAINS, DoesNotFitError, Plan, needs, search
-from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
+from tilewright.passes.tile.search import GRAINS, ROOM, DoesNotFitError, Plan, needs, search
+from tilewright.passes.tile.shapes import AttentionShape, Kernel, RowsShape
+from tilewright.passes.tile.shapes_linear import LinearShape
 from tilewright.passes.tile.tiles import Tile
 
 SMALL = load_machine("tw-small")
@@ -63,12 +64,15 @@ def fastest(machine: Machine, shape: AttentionShape, depth: int) -> int:
 
 
 def test_attention_is_cut_where_that_saves_time() -> None:
-    """Not for one block; once where the arrays bind; twice where the units wait for each other."""
+    """Not for one block of one task; the more the units wait for each other."""
     slow_fill = replace(SMALL, matrix_fill=1000)
     assert fastest(slow_fill, attention(), 32) == 2
-    assert fastest(slow_fill, attention(), 128) == 0
+    assert fastest(slow_fill, attention(), 128) == 1, "the other head's block runs beside it"
+    assert fastest(slow_fill, replace(attention(), kv_heads=1), 128) == 0
     quick = replace(SMALL, matrix_fill=0, lanes=1 << 20, vector_startup=0)
-    assert fastest(quick, attention(), 32) == 1
+    for machine in (slow_fill, quick):
+        times = [attention().picoseconds(machine, Tile(16, 32, 1, cuts)) for cuts in range(3)]
+        assert times[2] < times[1] < times[0]
 
 
 def test_what_crosses_trips_has_two_slots() -> None:
@@ -126,26 +130,27 @@ def test_a_larger_scratchpad_gets_larger_tiles() -> None:
 
 
 def test_of_kv_blocks_that_are_as_fast_the_one_that_suits_other_entries_is_chosen() -> None:
-    """Bytes bind a step of one row, whatever the block; the arrays bind the rows of a prompt, and a
-    block of less than an array's rows leaves some of it idle."""
+    """Bytes bind a step of one row, whatever the block; a prompt's short blocks wait for fills."""
     machine = load_machine("tpu-v5e")
-    alone = replace(attention(1, 4096), kv_heads=32, head=128)
+    alone = replace(attention(1, 1024), kv_heads=32, head=128, group=1, most_kv_block=1024)
     with_prompt = replace(alone, later_rows=512)
     first, second = (search(machine, [shape]) for shape in (alone, with_prompt))
-    assert tiles(first)[0][1] < machine.array_rows <= tiles(second)[0][1]
+    assert tiles(first)[0][1] < tiles(second)[0][1]
     assert second.rank == first.rank
 
     def prompt(plan: Plan) -> int:
         return search(machine, [with_prompt.later(plan.tiles[0].depth)]).picoseconds
 
     assert prompt(second) < prompt(first)
+    cramped = replace(machine, spm_bytes=ROOM * first.spm_bytes)
+    assert search(cramped, [with_prompt]).tiles == search(cramped, [alone]).tiles
 
 
-def test_a_kv_block_that_no_other_entry_could_take_is_not_chosen() -> None:
+def test_what_suits_other_entries_counts_only_where_it_leaves_room() -> None:
+    """Blocks of a prompt that fill the accumulators leave the choice to this entry alone."""
     machine = replace(SMALL, acc_bytes=1 << 14)
-    shape = replace(attention(1, 1024), later_rows=16)
-    depth = search(machine, [shape]).tiles[0].depth
-    assert search(machine, [shape.later(depth)])
+    alone = attention(1, 1024)
+    assert search(machine, [replace(alone, later_rows=64)]).tiles == search(machine, [alone]).tiles
 
 
 def test_the_asked_kv_block_is_kept() -> None:

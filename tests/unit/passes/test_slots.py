@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tilewright.backend.machine import load_machine
 from tilewright.passes.tile.search import Plan
-from tilewright.passes.tile.shapes import LinearShape
+from tilewright.passes.tile.shapes_linear import LinearShape
 from tilewright.passes.tile.slots import fill_slots
 from tilewright.passes.tile.tiles import Tile
 
