@@ -260,7 +260,9 @@ def _load(
     """A slot [heads, positions, head] with the loaded positions of the block."""
     slot = e.buffer((size.heads, size.depth, kernel.head), kernel.cache, name, "kv")
     box = [*(1 for _ in caches.head[:-1]), size.heads, span.loaded, kernel.head]
-    e.load(cache, [*caches.head, span.first, 0], box, slot)
+    most = min(size.depth, kernel.positions)
+    part = e.part(slot, [0, 0, 0], [size.heads, most, kernel.head])
+    e.load(cache, [*caches.head, span.first, 0], box, part)
     return slot
 
 
