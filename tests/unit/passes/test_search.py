@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tilewright.backend.machine import Machine, load_machine
 from tilewright.passes.tile.search import GRAINS, ROOM, DoesNotFitError, Plan, needs, search
-from tilewright.passes.tile.shapes import AttentionShape, Kernel, LinearShape, RowsShape
+from tilewright.passes.tile.shapes import AttentionShape, Kernel, RowsShape
+from tilewright.passes.tile.shapes_linear import LinearShape
 from tilewright.passes.tile.tiles import Tile
 
 SMALL = load_machine("tw-small")
