@@ -3,15 +3,16 @@
 
 First every ring gets its high-water mark, with which the program runs; then rings of weights and of
 keys and values a few slots, and all twice their mark, so that engines overlap; accumulators as many
-as products are made during a fill; then weights, keys and values run ahead by some latencies of the
-main memory, before rings of whole results get twice their mark. No ring gets more slots than a
-launch fills. More slots never change what a program computes.
+as products are made during a fill; then weights, keys and values as many as a latency of the main
+memory takes, and what is left by their parts of what a launch loads. Rings of whole results grow
+last. No ring gets more slots than a launch fills. More slots never change what a program computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from xdsl.context import Context
 from xdsl.dialects import scf
@@ -30,11 +31,8 @@ from .memory import channels_of, residents, ring_space
 from .placement import align, place
 from .verify_streams import verify_streams
 
-LATENCIES = 8
-"""Latencies of main memory that rings run ahead: a kernel's last product to the next one's first
-takes a few, in which the bytes behind it come in."""
-WEIGHT_LATENCIES = 16
-"""The same for weights where room is left: attention of short sequences has few bytes itself."""
+LATENCIES = 1
+"""Latencies of main memory that rings run ahead at least: at times all bytes are those of one."""
 SPARE_SLOTS = 2
 """Slots of a weight ring beyond bandwidth x latency: one being filled, one being read."""
 
@@ -92,35 +90,65 @@ class _Sizes:
                 if not self.spaces["acc"].grow(channel, channel.slots.data + 1):
                     break
 
-    def overlap(self, names: set[str]) -> None:
+    def overlap(self, names: Collection[str]) -> None:
         """A few slots for the rings that run ahead, before any other ring grows."""
         for channel in self.channels:
             if channel.channel_name in names:
                 slots = self.useful(channel, 2 * SPARE_SLOTS)
                 self.spaces[ring_space(channel)].grow(channel, max(slots, channel.slots.data))
 
-    def run_ahead(self, names: set[str], nbytes: int) -> None:
-        """Rings that run ahead take turns to grow up to a number of bytes and the spare slots."""
-        rings = [c for c in self.channels if c.channel_name in names]
-        while rings:
-            for channel in list(rings):
-                wanted = ceil_div(nbytes, _slot_bytes(channel)) + SPARE_SLOTS
-                wanted = self.useful(channel, wanted)
-                if channel.slots.data >= wanted or not self.spaces[ring_space(channel)].grow(
-                    channel, channel.slots.data + 1
-                ):
-                    rings.remove(channel)
+    def run_ahead(self, classes: Mapping[str, int], nbytes: int) -> None:
+        """Rings that run ahead take turns to grow up to a number of bytes, which rings of a class
+        share, and the spare slots."""
+        rings = [c for c in self.channels if c.channel_name in classes]
+        wanted = {
+            c.channel_name: ceil_div(int(nbytes * self._share(c, classes)), _slot_bytes(c))
+            for c in rings
+        }
+        growing = list(rings)
+        while growing:
+            for channel in list(growing):
+                if not self._longer(channel, wanted[channel.channel_name] + SPARE_SLOTS):
+                    growing.remove(channel)
+
+    def share_out(self, names: Collection[str]) -> None:
+        """Rings that run ahead grow by what a launch loads through each, until nothing is left."""
+        growing = [c for c in self.channels if c.channel_name in names]
+        while growing:
+            channel = min(growing, key=self._part)
+            if not self._longer(channel, channel.slots.data + 1):
+                growing.remove(channel)
+
+    def _part(self, channel: ChannelOp) -> Fraction:
+        """How much of what a launch loads through a ring it holds."""
+        return Fraction(channel.slots.data, self.most[channel.channel_name] or 1)
+
+    def _share(self, channel: ChannelOp, classes: Mapping[str, int]) -> Fraction:
+        """Of the bytes that rings of a class load, those of one."""
+        name = channel.channel_name
+        rings = [c for c in self.channels if classes.get(c.channel_name) == classes[name]]
+        if not all(self.most[c.channel_name] for c in rings):
+            return Fraction(1)
+        loaded = {c.channel_name: _slot_bytes(c) * (self.most[c.channel_name] or 0) for c in rings}
+        return Fraction(loaded[name], sum(loaded.values()))
+
+    def _longer(self, channel: ChannelOp, wanted: int) -> bool:
+        """Give a ring one more slot, up to `wanted`; whether it got one."""
+        if channel.slots.data >= self.useful(channel, wanted):
+            return False
+        return self.spaces[ring_space(channel)].grow(channel, channel.slots.data + 1)
 
 
-def rings_ahead(module: ModuleOp, kinds: Sequence[int]) -> set[str]:
-    """Rings that loads of packed weights or of state fill: nothing of the step decides when."""
+def rings_ahead(module: ModuleOp) -> dict[str, int]:
+    """Rings that loads of packed weights and of state fill, which nothing of the step holds up, and
+    the class of these loads."""
     classes = {g.sym_name.data: load_class(g) for g in module.ops if isinstance(g, GlobalOp)}
-    found: set[str] = set()
+    found: dict[str, int] = {}
     for load in module.walk():
-        if isinstance(load, LoadOp) and classes[load.global_name] in kinds:
+        if isinstance(load, LoadOp) and classes[load.global_name] in (WEIGHTS, STATE):
             slot = root(load.slot).owner
             if isinstance(slot, AcquireOp):
-                found.add(slot.channel_name)
+                found[slot.channel_name] = classes[load.global_name]
     return found
 
 
@@ -148,8 +176,8 @@ class SizeRingsPass(ModulePass):
     """Machine whose scratchpad is filled: a name, or the path of a description."""
 
     weight_ring_bytes: int = 0
-    """Bytes that a ring of weights or of keys and values may hold, beside 2 slots; 0: what main
-    memory delivers in 8 latencies."""
+    """Bytes that rings of weights, and those of keys and values, may hold beside 2 slots each; 0:
+    all that is left."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = load_machine(self.machine)
@@ -166,13 +194,13 @@ class SizeRingsPass(ModulePass):
             lives = [r.life for r in residents(op) if r.space == space]
             used = place(lives, machine.alignment)[1] + globals_in(op, space, machine)
             sizes.spaces[space] = _Space(capacity - used)
-        ahead = rings_ahead(op, (WEIGHTS, STATE))
+        ahead = rings_ahead(op)
         sizes.overlap(ahead)
         whole = rings_of_kernels(op)
         sizes.double({c.channel_name for c in channels} - whole)
         sizes.accumulate(machine)
-        latency = transfer_bytes(machine, machine.hbm_latency_ps)
-        sizes.run_ahead(ahead, self.weight_ring_bytes or LATENCIES * latency)
-        weights = rings_ahead(op, (WEIGHTS,))
-        sizes.run_ahead(weights, self.weight_ring_bytes or WEIGHT_LATENCIES * latency)
+        latency = LATENCIES * transfer_bytes(machine, machine.hbm_latency_ps)
+        sizes.run_ahead(ahead, self.weight_ring_bytes or latency)
+        if not self.weight_ring_bytes:
+            sizes.share_out(ahead)
         sizes.double(whole)

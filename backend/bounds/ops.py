@@ -190,7 +190,8 @@ class _Writer:
             stored += sum(self._rows(s) * FLOAT for s in group if self._has_bias(s))
             passes = phases(self.policy.significand, significand(format_))
             logits = m * n * FLOAT if name == "output" else 0
-            indices = m * INDEX if name == "output" else 0
+            # Of one row there is nothing to pick.
+            indices = m * INDEX if name == "output" and self.step.rows > 1 else 0
             nbytes = Bytes(weights=repeats * stored if m else 0, rows=indices, logits=logits)
             product = Product(m, k, n, passes, mac_class("bf16", format_), repeats)
             work = repeats * m * sum(self._lane_work(s) for s in group)

@@ -166,7 +166,7 @@ class _Body:
         self.builder.insert(loop)
         x = loop.results[0]
         picked = tg.rows_type(c.width, "logit_rows", Float32Type())
-        x = self._add(tg.TakeOp(x, "logit_index", picked), "logit_rows", "picked")
+        x = self._add(tg.TakeOp(x, "logit_index", picked, inside=True), "logit_rows", "picked")
         x = self._norm(x, "output_norm")
         x = self._matmul(x, "output")
         self._insert(tg.OutputOp(x, "logits"), "output")

@@ -9,12 +9,14 @@ from xdsl.dialects.builtin import (
     IndexType,
     SymbolRefAttr,
     TensorType,
+    UnitAttr,
 )
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
     traits_def,
@@ -134,16 +136,26 @@ class EmbedOp(TextOp):
 
 @irdl_op_definition
 class TakeOp(TextOp):
-    """result[r, :] = x[@index[r], :]: `%y = tg.take %x, @logit_index : T`."""
+    """result[r, :] = x[@index[r], :]: `%y = tg.take %x, @logit_index : T`.
+
+    An index outside of x gives zeros; with `inside`, whoever launches gives none.
+    """
 
     name = "tg.take"
     x = operand_def(TensorType)
     index = prop_def(SymbolRefAttr)
+    inside = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
     traits = traits_def(Pure())
 
-    def __init__(self, x: SSAValue, index: str | SymbolRefAttr, type: Attribute):
-        super().__init__(operands=[x], result_types=[type], properties={"index": symbol(index)})
+    def __init__(
+        self, x: SSAValue, index: str | SymbolRefAttr, type: Attribute, inside: bool = False
+    ):
+        super().__init__(
+            operands=[x],
+            result_types=[type],
+            properties={"index": symbol(index), "inside": UnitAttr() if inside else None},
+        )
 
     @property
     def index_name(self) -> str:
@@ -154,11 +166,15 @@ class TakeOp(TextOp):
     def read(cls, parser: Parser) -> Self:
         x = operand(parser)
         parser.parse_punctuation(",")
-        return cls(x, parse_symbol(parser), read_type(parser))
+        index = parse_symbol(parser)
+        inside = parser.parse_optional_keyword("inside") is not None
+        return cls(x, index, read_type(parser), inside)
 
     def write(self, printer: Printer) -> None:
         print_operands(printer, self.x)
         printer.print_string(f", {symbol_text(self.index)}")
+        if self.inside is not None:
+            printer.print_string(" inside")
         print_type(printer, self.result.type)
 
     def verify_(self) -> None:

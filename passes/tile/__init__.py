@@ -26,12 +26,13 @@ from .attention import Attention, emit_attention
 from .emitter import Emitter, Index
 from .heads import Heads, emit_heads
 from .heads_on_chip import emit_appends, emit_heads_on_chip
+from .joint import Named
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
-from .plan import Limits, Named, choose
+from .plan import Limits, choose
 from .record import record_plan
 from .regions import ROW_COUNTS, assign_regions
-from .residency import Rooms, taken
+from .residency import Rooms
 from .rows import Embedding, emit_embedding
 from .steps import emit_step
 from .tiles import Tile
@@ -84,17 +85,22 @@ class TilePass(ModulePass):
             held_bytes=0 if machine.has_hbm else bytes_of_globals(op, machine),
         )
         choice = choose(machine, named, regions, limits)
-        in_memory = taken(regions)
+        written = [pair for pair in choice.kernels if pair is not None]
+        in_memory = {
+            kernel.source
+            for kernel, _ in written
+            if isinstance(kernel, Linear) and kernel.index is not None
+        }
         passed = {
-            pair[0].output
-            for pair in choice.kernels
-            if pair is not None and isinstance(pair[0], Linear) and pair[0].turned is not None
+            kernel.output
+            for kernel, _ in written
+            if isinstance(kernel, Linear) and kernel.turned is not None
         }
         for name, type_ in regions.types.items():
             if name in in_memory or (not choice.rooms.on_chip(name) and name not in passed):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
-        _record_kv_block(op, [pair for pair in choice.kernels if pair is not None])
+        _record_kv_block(op, written)
         record_plan(op, named, choice, policy)
         body = Block()
         emitter = Emitter(body, function.location)

@@ -40,6 +40,8 @@ class Attention:
     batch: int
     queries: int
     """The most of a sequence."""
+    positions: int
+    """Of the caches."""
     heads: int
     kv_heads: int
     head: int
@@ -99,7 +101,8 @@ def emit_attention(
         rooms.make(e, kernel.output)
         room = rooms.by_head(e, kernel.output, kernel.head)
     tasks = kernel.kv_heads // size.heads
-    overlap = size.skew > 0
+    whole = kernel.positions <= size.depth
+    overlap = size.skew > 0 and not whole
     with e.loop(kernel.batch, "b", overlap=overlap and tasks == kernel.queries == 1) as b:
         lengths = lengths_of(e, b)
         # With one query at most, a sequence without one has no KV blocks.
@@ -116,7 +119,6 @@ def emit_attention(
                 query = e.buffer((size.rows, columns), kernel.operand, "query", "query")
                 e.load(kernel.query, [rows.first, column], [rows.count, columns], query)
             caches = _Caches([*leading, b, e.times(g, size.heads)], fresh)
-            state = _start(e, kernel, size, rows)
             if kernel.full:
                 extent = e.plus(lengths.cached, lengths.queries)
             else:
@@ -124,10 +126,19 @@ def emit_attention(
             trips = e.blocks(extent, size.depth)
             if kernel.queries == 1:
                 trips = e.times(trips, lengths.queries)
-            with e.loop(trips, "t", size.skew) as t:
-                span = _span(e, size, rows, extent, t, fresh is not None)
-                _block(e, kernel, size, rows, query, state, caches, span)
-            _finish(e, kernel, size, rows, state, g, room)
+            if whole:
+                with e.loop(trips, "t"):
+                    loaded = extent if fresh is None else rows.position
+                    own = 0 if fresh is None else e.minus(extent, loaded)
+                    span = _Span(0, extent, loaded, own)
+                    _only_block(e, kernel, size, rows, query, caches, span, g, room)
+            else:
+                state = _start(e, kernel, size, rows)
+                with e.loop(trips, "t", size.skew) as t:
+                    span = _span(e, size, rows, extent, t, fresh is not None)
+                    _block(e, kernel, size, rows, query, state, caches, span)
+                e.vec("reciprocal", state.total, 1.0, SMALLEST, to=state.total, rows=rows.count)
+                _finish(e, kernel, size, rows, state.o, state.total, g, room)
 
 
 def _span(e: Emitter, size: Tile, rows: Rows, extent: Index, t: Index, fresh: bool) -> _Span:
@@ -206,13 +217,52 @@ def _block(
     e.vec("id", state.o, decay, of_rows, to=state.o, rows=m)
 
 
+def _only_block(
+    e: Emitter,
+    kernel: Attention,
+    size: Tile,
+    rows: Rows,
+    query: SSAValue,
+    caches: _Caches,
+    span: _Span,
+    task: Index,
+    room: SSAValue | None,
+) -> None:
+    """All positions: what `_block` leaves after one block and `_finish` makes of it, bit for bit.
+
+    The state would be 0, and the old maximum no score.
+    """
+    lines = _lines(kernel, size)
+    limit = None if kernel.full else e.value(e.plus(rows.position, 1))
+    scores = _scores(e, kernel, size, rows, query, caches, span)
+    s = e.reshape(scores, (*lines, size.depth))
+    new = e.buffer((*lines, 1), Float32Type(), "new")
+    total = e.buffer((*lines, 1), Float32Type(), "total")
+    p = e.buffer((lines[0] * lines[1], size.depth), kernel.operand, "p", "p")
+    m, valid = rows.count, span.valid
+    seen, weighed = (
+        None if kernel.full else tile.Band(None, limit, 1, 0, fill) for fill in (-MASKED, 0.0)
+    )
+    highest = ("min", -MASKED)
+    e.vec("neg", s, kernel.scale, op=highest, reduce=("min", new), rows=m, cols=valid, band=seen)
+    to = e.reshape(p, (*lines, size.depth))
+    added = ("sum", total)
+    e.vec("exp", s, kernel.scale, new, to=to, reduce=added, rows=m, cols=valid, band=weighed)
+    e.vec("reciprocal", total, 1.0, SMALLEST, to=total, rows=m)
+    product = _products(e, kernel, size, rows, p, caches, span)
+    of_rows = e.reshape(product, (*lines, kernel.head))
+    _finish(e, kernel, size, rows, of_rows, total, task, room)
+
+
 def _load(
     e: Emitter, kernel: Attention, size: Tile, name: str, cache: str, caches: _Caches, span: _Span
 ) -> SSAValue:
     """A slot [heads, positions, head] with the loaded positions of the block."""
     slot = e.buffer((size.heads, size.depth, kernel.head), kernel.cache, name, "kv")
     box = [*(1 for _ in caches.head[:-1]), size.heads, span.loaded, kernel.head]
-    e.load(cache, [*caches.head, span.first, 0], box, slot)
+    most = min(size.depth, kernel.positions)
+    part = e.part(slot, [0, 0, 0], [size.heads, most, kernel.head])
+    e.load(cache, [*caches.head, span.first, 0], box, part)
     return slot
 
 
@@ -313,19 +363,19 @@ def _finish(
     kernel: Attention,
     size: Tile,
     rows: Rows,
-    state: _State,
+    o: SSAValue,
+    scale: SSAValue,
     task: Index,
     room: SSAValue | None,
 ) -> None:
-    """o / total into `room`, [rows, heads, head] on chip, or to main memory; `task` counts blocks
-    of heads."""
+    """o scaled into `room`, [rows, heads, head] on chip, or to main memory; `task` counts blocks of
+    heads."""
     lines = _lines(kernel, size)
     columns = lines[1] * kernel.head
-    e.vec("reciprocal", state.total, 1.0, SMALLEST, to=state.total, rows=rows.count)
     if room is not None:
         to = e.part(room, [rows.first, e.times(task, lines[1]), 0], [*lines, kernel.head])
-        e.vec("id", state.o, state.total, to=to, rows=rows.count)
+        e.vec("id", o, scale, to=to, rows=rows.count)
         return
     out = e.buffer((size.rows, columns), kernel.result, "out", "out")
-    e.vec("id", state.o, state.total, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
+    e.vec("id", o, scale, to=e.reshape(out, (*lines, kernel.head)), rows=rows.count)
     e.store(out, kernel.output, [rows.first, e.times(task, columns)], [rows.count, columns])

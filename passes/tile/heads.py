@@ -122,15 +122,24 @@ def turn_rows(
     angles: tuple[SSAValue, SSAValue] | None,
     rows: Index,
     layer: Sequence[Index],
+    halves: SSAValue | None = None,
 ) -> None:
-    """to = x normed and rotated as the part says, all [rows, heads, head]."""
+    """to = x normed and rotated as the part says, all [rows, heads, head].
+
+    `halves` is x as [rows, 2 heads, half a head], where it can be seen so.
+    """
     if part.norm is not None:
-        normed = e.buffer(tile.shape_of(x), Float32Type(), "normed")
+        m, heads, head = tile.shape_of(x)
+        normed = e.buffer((m, heads, head), Float32Type(), "normed")
         emit_norm(e, part.norm, layer, x, normed, rows)
         x = normed
+        halves = e.reshape(normed, (m, 2 * heads, head // 2)) if halves is not None else None
     if part.rope is not None:
         assert angles is not None, "a rotated part has angles"
-        _rotate(e, part.rope, x, to, angles, rows)
+        if halves is not None and part.rope.dim == part.head:
+            _rotate_whole(e, x, halves, to, angles, rows)
+        else:
+            _rotate(e, part.rope, x, to, angles, rows)
     else:
         e.vec("id", x, to=to, rows=rows)
 
@@ -157,6 +166,28 @@ def _rotate(
     if rope.dim < head:
         rest = [e.part(v, [0, 0, rope.dim], [m, heads, head - rope.dim]) for v in (x, to)]
         e.vec("id", rest[0], to=rest[1], rows=rows)
+
+
+def _rotate_whole(
+    e: Emitter,
+    x: SSAValue,
+    halves: SSAValue,
+    to: SSAValue,
+    angles: tuple[SSAValue, SSAValue],
+    rows: Index,
+) -> None:
+    """One whole pass and two half ones, for rows so few that starting one is what it costs."""
+    m, heads, head = tile.shape_of(x)
+    half = head // 2
+    cos, sin = angles
+    a, low = (e.part(v, [0, 0, 0], [m, heads, half]) for v in (x, to))
+    b, high = (e.part(v, [0, 0, half], [m, heads, half]) for v in (x, to))
+    turned = e.buffer((m, 2 * heads, half), Float32Type(), "turned")
+    e.vec("id", halves, sin, to=turned, rows=rows)
+    each = e.reshape(turned, (m, heads, head))
+    a_sin, b_sin = (e.part(each, [0, 0, start], [m, heads, half]) for start in (0, half))
+    e.vec("id", a, cos, op=("sub", b_sin), to=low, rows=rows)
+    e.vec("id", b, cos, a_sin, to=high, rows=rows)
 
 
 def append_rows(

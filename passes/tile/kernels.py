@@ -129,6 +129,7 @@ def _attention(kernel: FusedOp, op: AttentionOp, around: Surroundings) -> Attent
         layered=op.layer is not None,
         batch=around.batch,
         queries=around.queries,
+        positions=around.globals[op.k_cache_name].shape[-2],
         heads=op.heads.data,
         kv_heads=op.kv_heads.data,
         head=columns // op.heads.data,
@@ -145,17 +146,19 @@ def _linear(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> 
     weight = anchor.w.owner
     if not isinstance(weight, WeightOp):
         raise unsupported(anchor)
-    norm, index, source = None, None, anchor.a
+    norm, index, inside, source = None, None, False, anchor.a
     if isinstance(source.owner, RmsNormOp) and source.owner.heads is None:
         norm, source = describe_norm(source.owner), source.owner.x
     if isinstance(source.owner, TakeOp):
-        index, source = source.owner.index_name, source.owner.x
+        index, inside = source.owner.index_name, source.owner.inside is not None
+        source = source.owner.x
     output = output_of(kernel, around)
     region = around.region(source)
     return Linear(
         source=region,
         source_element=around.element(region),
         index=index,
+        inside=inside,
         count=counted_by(anchor.result),
         norm=norm,
         operand=around.policy.operand,

@@ -1,7 +1,10 @@
-"""A matmul kernel -> tile loops: rows stay, weights stream by panels, an epilogue a panel."""
+"""A matmul kernel -> tile loops: rows stay, weights stream by panels, an epilogue for one panel or
+several."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.dialects.builtin import Float32Type, MemRefType
@@ -17,6 +20,11 @@ from .heads_in_panels import Turned, emit_turned
 from .norm import Norm, emit_norm
 from .residency import Home, Rooms
 from .tiles import Tile, narrow_depth
+
+WEIGHTS = "weights"
+"""The ring of weight tiles."""
+NARROW = "narrow_weights"
+"""The ring of those of a last panel that is narrower than the others, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Linear:
     source_element: Attribute
     index: str | None
     """Rows are picked by the indices in this region, or taken in order."""
+    inside: bool
+    """Every index is that of a row."""
     count: str
     """The launch parameter that counts the rows."""
     norm: Norm | None
@@ -67,12 +77,32 @@ class Linear:
         inside = home is Home.VECTOR and self.index is None
         return self.norm is not None or self.source_element != self.operand or inside
 
+    def in_order(self, rooms: Rooms) -> Linear:
+        """The kernel without an index where that can only pick the one row that is on chip."""
+        only = self.inside and rooms.rows == 1 and rooms.on_chip(self.source)
+        return replace(self, index=None) if only else self
+
     def on_chip(self, rooms: Rooms) -> bool:
         """Whether the kernel reads or makes rows on chip, all of them at once."""
         names = [self.output, *(step.name for step in self.steps if step.kind == "tensor")]
         if self.index is None:
             names.append(self.source)
         return any(rooms.on_chip(name) for name in names)
+
+    @property
+    def squared(self) -> bool:
+        """Whether the epilogue's last pass can leave the sum of squares of the rows, too."""
+        return not self.steps or self.steps[-1].kind not in ("unary", "half")
+
+    def groups(self) -> list[int]:
+        """How many panels may share a slot of sums and a pass of the vector unit for each step."""
+        full, panels = self.packing.n // self.packing.panel, self.packing.panels
+        if not self.halved:
+            return sorted({1, panels})
+        others = any(step.kind in ("vector", "tensor") for step in self.steps)
+        if others or self.packing.n % self.packing.panel:
+            return [1]
+        return [n for n in range(1, full + 1) if full % n == 0]
 
     @property
     def packing(self) -> Packing:
@@ -116,23 +146,51 @@ def _spill(e: Emitter, kernel: Linear, rooms: Rooms) -> None:
 
 
 def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
-    """Full panels in a loop, and the narrower last panel behind it."""
-    packing = kernel.packing
-    full = packing.n // packing.panel
-    operand = _operand(e, kernel, block, rooms)
+    """Full panels in a loop, some at a time, behind it the narrower last one; or all at once."""
+    packing, together = kernel.packing, block.size.panels
+    operands = _operands(e, kernel, block, rooms)
     if kernel.turned is not None:
-        _turned_panels(e, kernel, kernel.turned, block, operand, rooms)
+        _turned_panels(e, kernel, kernel.turned, block, operands, rooms)
         return
-    room = rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
-    if full:
-        with e.loop(full, "n") as n:
-            _panel(e, kernel, block, operand, n, packing.panel, room, rooms)
+    if kernel.output in rooms.in_sums:
+        rooms.values[kernel.output] = _product(e, kernel, block, operands, 0, packing.n)
+        return
+    room = _room(e, kernel, rooms)
+    if together >= packing.panels:
+        _panel(e, kernel, block, operands, Cut(0, packing.n), room, rooms)
+        return
+    full = packing.n // packing.panel
+    pieces = rooms.pieces.get(kernel.output, 1)
+    for piece in range(pieces if full else 0):
+        room = room if piece == 0 else _room(e, kernel, rooms)
+        begin = piece * full // pieces
+        with e.loop(full // together // pieces, "n") as n:
+            inside = e.times(n, together)
+            cut = Cut(e.plus(begin, inside), together * packing.panel, inside)
+            _panel(e, kernel, block, operands, cut, room, rooms)
     if packing.n % packing.panel:
-        _panel(e, kernel, block, operand, full, packing.n % packing.panel, room, rooms)
+        _panel(e, kernel, block, operands, Cut(full, packing.n % packing.panel), room, rooms)
+
+
+def _room(e: Emitter, kernel: Linear, rooms: Rooms) -> SSAValue | None:
+    """The buffer on chip for the result, or its next piece; None where it goes to main memory."""
+    return rooms.make(e, kernel.output) if rooms.on_chip(kernel.output) else None
+
+
+def _operands(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> Sequence[SSAValue]:
+    """The block of rows as the matrix unit reads it, in equal pieces of K."""
+    if rooms.pieces.get(kernel.source, 1) > 1:
+        return rooms.parts[kernel.source]
+    return [_operand(e, kernel, block, rooms)]
 
 
 def _turned_panels(
-    e: Emitter, kernel: Linear, turned: Turned, block: Rows, operand: SSAValue, rooms: Rooms
+    e: Emitter,
+    kernel: Linear,
+    turned: Turned,
+    block: Rows,
+    operands: Sequence[SSAValue],
+    rooms: Rooms,
 ) -> None:
     """Panels whose heads are turned and stored one by one."""
     rows = turned.rows(e, block.first, block.count)
@@ -140,7 +198,7 @@ def _turned_panels(
     for run in turned.runs:
         with e.loop(run.panels, "n") as n:
             panel = e.plus(run.first, n)
-            x = _product(e, kernel, block, operand, panel, run.columns)
+            x = _product(e, kernel, block, operands, panel, run.columns)
             if kernel.steps:
                 to = e.buffer((block.size.rows, run.columns), Float32Type(), "v")
                 _epilogue(e, kernel, block, x, to, panel, 0, rooms)
@@ -175,63 +233,113 @@ def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
     if kernel.norm is None:
         e.vec("id", part, to=target, rows=count)
     else:
-        emit_norm(e, kernel.norm, block.layer, part, target, count)
+        known = rooms.squares.get(kernel.source) if kernel.index is None else None
+        emit_norm(e, kernel.norm, block.layer, part, target, count, known)
     return operand
 
 
 def _product(
-    e: Emitter, kernel: Linear, block: Rows, operand: SSAValue, panel: Index, columns: int
+    e: Emitter,
+    kernel: Linear,
+    block: Rows,
+    operands: Sequence[SSAValue],
+    panel: Index,
+    columns: int,
 ) -> SSAValue:
-    """The sums of one panel: `columns` of them, beginning at panel times the panel width."""
+    """The sums of some panels: `columns` of them, beginning at panel times the panel width.
+
+    All of them take in a piece of K before the next: it may not be there yet.
+    """
+    width, rows = kernel.packing.panel, block.size.rows
+    sums = e.sums((rows, columns), "sums", "sums")
+    for number, operand in enumerate(operands):
+        piece = Piece(operand, number, len(operands))
+        if columns // width:
+            with e.loop(columns // width, "panel") as p:
+                part = e.part(sums, [0, e.times(p, width)], [rows, width])
+                _multiply(e, kernel, block, piece, e.plus(panel, p), part)
+        if columns % width:
+            part = e.part(sums, [0, columns - columns % width], [rows, columns % width])
+            _multiply(e, kernel, block, piece, e.plus(panel, columns // width), part)
+    return sums
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows' values for one of some equal pieces of K."""
+
+    operand: SSAValue
+    number: int
+    pieces: int
+
+
+def _multiply(
+    e: Emitter, kernel: Linear, block: Rows, piece: Piece, panel: Index, sums: SSAValue
+) -> None:
+    """Add the product of the rows and one panel to its sums, over a piece of K."""
     packing, size, count = kernel.packing, block.size, block.count
-    sums = e.sums((size.rows, columns), "sums", "sums")
+    columns = tile.shape_of(sums)[1]
     last = packing.panels - 1
     stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
-    depth = narrow_depth(packing.blocks, size.depth, packing.panel, stride)
+    blocks = packing.blocks // piece.pieces
+    depth = narrow_depth(blocks, size.depth, packing.panel, stride)
     deep = depth * packing.spec.block
-    with e.loop(packing.blocks // depth, "k") as k:
+    with e.loop(blocks // depth, "k") as k:
         element = TileType.of(kernel.packed, deep, stride)
-        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), "weights"))
+        ring = NARROW if size.apart and stride < packing.panel else WEIGHTS
+        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), ring))
         slot.result.name_hint = "w"
         leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
-        e.load(
-            kernel.weight,
-            [*leading, panel, e.times(k, depth)],
-            [depth],
-            slot.result,
-        )
+        first = e.plus(piece.number * blocks, e.times(k, depth))
+        e.load(kernel.weight, [*leading, panel, first], [depth], slot.result)
         start = e.times(k, deep)
-        part = e.part(operand, [0, start], [size.rows, deep])
+        part = e.part(piece.operand, [0, start], [size.rows, deep])
         clipped = None
         if packing.k % packing.spec.block:
             clipped = e.least(deep, e.minus(packing.k, start))
         e.matmul(part, slot.result, sums, count, depth=clipped)
-    return sums
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Some panels: the first one, columns of the product, and the panel's number in its room."""
+
+    panel: Index
+    columns: int
+    inside: Index | None = None
 
 
 def _panel(
     e: Emitter,
     kernel: Linear,
     block: Rows,
-    operand: SSAValue,
-    panel: Index,
-    columns: int,
+    operands: Sequence[SSAValue],
+    cut: Cut,
     room: SSAValue | None,
     rooms: Rooms,
 ) -> None:
-    """One panel of the result, stored, or in its columns of `room`."""
+    """Some panels of the result and their epilogue."""
     packing, size, count = kernel.packing, block.size, block.count
-    sums = _product(e, kernel, block, operand, panel, columns)
+    panel, columns = cut.panel, cut.columns
+    inside = panel if cut.inside is None else cut.inside
+    sums = _product(e, kernel, block, operands, panel, columns)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
     where = e.times(panel, step)
+    together = columns // packing.panel
     if room is None:
         out = e.buffer((size.rows, kept), kernel.result, "out", "out")
-    else:
-        out = e.part(room, [0, where], [size.rows, kept])
-    _epilogue(e, kernel, block, sums, out, panel, where, rooms)
-    if room is None:
+        to = e.reshape(out, (size.rows, together, step)) if kernel.halved and together > 1 else out
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
         e.store(out, kernel.output, [block.first, where], [count, kept])
+    elif kernel.halved and together > 1:
+        rows, wide = tile.shape_of(room)
+        room = e.reshape(room, (rows, wide // step, step))
+        to = e.part(room, [0, inside, 0], [size.rows, together, step])
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
+    else:
+        to = e.part(room, [0, e.times(inside, step)], [size.rows, kept])
+        _epilogue(e, kernel, block, sums, to, panel, where, rooms)
 
 
 def _epilogue(
@@ -244,26 +352,36 @@ def _epilogue(
     where: Index,
     rooms: Rooms,
 ) -> None:
-    """The steps in order; the last writes the output slot, the others buffers of the unit's own."""
+    """The steps in order; the last writes the output slot, the others buffers of the unit's own.
+
+    Halves of several panels are [rows, panels, columns of a half], so that a pass takes all. The
+    last step leaves the squares' sum too, where a norm of the result takes it.
+    """
     size, count = block.size, block.count
+    width = kernel.packing.panel
+    squares = rooms.squares.get(kernel.output)
+    reduce = None if squares is None else ("sumsq", squares)
+    if kernel.halved and tile.shape_of(sums)[1] > width:
+        sums = e.reshape(sums, (size.rows, tile.shape_of(sums)[1] // width, width))
     values = [sums]
     if not kernel.steps:
-        e.vec("id", sums, to=out, rows=count)
+        e.vec("id", sums, to=out, reduce=reduce, rows=count)
     for number, step in enumerate(kernel.steps):
         x = values[step.value]
-        columns = tile.shape_of(x)[1]
+        *lines, columns = tile.shape_of(x)
         if step.kind == "half":
             half = columns // 2
-            values.append(e.part(x, [0, step.other * half], [size.rows, half]))
+            start = [*(0 for _ in lines), step.other * half]
+            values.append(e.part(x, start, [*lines, half]))
             continue
         last = number == len(kernel.steps) - 1
-        to = out if last else e.buffer((size.rows, columns), Float32Type(), "v")
+        to = out if last else e.buffer((*lines, columns), Float32Type(), "v")
         if step.kind == "unary":
             ACTIVATIONS[step.fn][0](e, x, to, count)
         else:
             other = values[step.other]
             if step.kind == "vector":
-                start = e.times(panel, kernel.packing.panel)
+                start = e.times(panel, width)
                 layer = block.layer if step.layered else ()
                 other = e.parameter(step.name, layer, (1, columns), step.name, start)
             elif step.kind == "tensor" and rooms.on_chip(step.name):
@@ -271,5 +389,5 @@ def _epilogue(
             elif step.kind == "tensor":
                 other = e.buffer((size.rows, columns), Float32Type(), "r", "residual")
                 e.load(step.name, [block.first, where], [count, columns], other)
-            e.vec("id", x, op=(step.fn, other), to=to, rows=count)
+            e.vec("id", x, op=(step.fn, other), to=to, reduce=reduce if last else None, rows=count)
         values.append(to)

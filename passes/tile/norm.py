@@ -22,15 +22,26 @@ class Norm:
 
 
 def emit_norm(
-    e: Emitter, norm: Norm, layer: Sequence[Index], x: SSAValue, to: SSAValue, rows: Index
+    e: Emitter,
+    norm: Norm,
+    layer: Sequence[Index],
+    x: SSAValue,
+    to: SSAValue,
+    rows: Index,
+    squares: SSAValue | None = None,
 ) -> None:
-    """Norm the last axis of x, [rows, columns] or [rows, heads, columns], into `to`."""
+    """Norm the last axis of x, [rows, columns] or [rows, heads, columns], into `to`.
+
+    `squares`: the sum of squares of each row, [rows, 1], where what made the rows left it.
+    """
     *lines, columns = tile.shape_of(x)
     shape = (*(1 for _ in lines), columns)
     gamma = e.parameter(norm.gamma, layer if norm.layered else (), shape, "gamma")
     scale = e.buffer((*lines, 1), Float32Type(), "scale")
-    e.vec("id", x, reduce=("sumsq", scale), rows=rows)
-    e.vec("rsqrt", scale, 1.0 / columns, norm.eps, to=scale, rows=rows)
+    if squares is None:
+        e.vec("id", x, reduce=("sumsq", scale), rows=rows)
+        squares = scale
+    e.vec("rsqrt", squares, 1.0 / columns, norm.eps, to=scale, rows=rows)
     e.vec("id", x, scale, op=("mul", gamma), to=to, rows=rows)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-
-from xdsl.dialects.builtin import LocationAttr
 
 from ...backend.formats import FORMATS
 from ...backend.machine import Machine
@@ -17,6 +15,8 @@ from .activations import ACTIVATIONS
 from .attention import Attention
 from .heads import Heads
 from .heads_in_panels import Turned, runs_of
+from .heads_on_chip import joined
+from .joint import Joint, Named
 from .kernels import Description
 from .linear import Linear
 from .plan_steps import element_bytes, shape_of_step
@@ -24,18 +24,10 @@ from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes, taken
 from .rows import Embedding
 from .search import DoesNotFitError, aligned, search
-from .shapes import FLOAT, AttentionShape, Kernel, LinearShape, RowsShape, powers_of_two
+from .shapes import FLOAT, AttentionShape, Kernel, RowsShape, powers_of_two
+from .shapes_linear import LinearShape
+from .slots import fill_slots
 from .tiles import Tile
-
-
-@dataclass(frozen=True)
-class Named:
-    """A kernel with its label and how often a step runs it."""
-
-    label: str
-    kernel: Description
-    repeats: int
-    location: LocationAttr
 
 
 @dataclass(frozen=True)
@@ -80,10 +72,11 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
     refused: DoesNotFitError | None = None
     for residency in wanted:
         homes = find_homes(regions, residency)
-        joined = kernels if limits.in_memory else turn_in_panels(kernels, regions, homes)
+        with_turns = kernels if limits.in_memory else turn_in_panels(kernels, regions, homes)
         rooms = _rooms(machine, kernels, regions, homes, limits)
-        written = [named for named in joined if named is not None]
-        shapes = [_Shapes(machine, rooms, limits).of(named) for named in written]
+        written = [_in_order(named, rooms) for named in with_turns if named is not None]
+        joint = Joint.of(written, rooms)
+        shapes = [_Shapes(machine, rooms, limits, joint.regions).of(named) for named in written]
         try:
             plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms))
         except DoesNotFitError as error:
@@ -91,14 +84,23 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
                 refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:
-            _lengthen(rooms, written, plan.tiles)
-            tiles = iter(plan.tiles)
-            pairs = [None if named is None else (named.kernel, next(tiles)) for named in joined]
-            best = Choice(pairs, rooms, plan.picoseconds)
+            tiles = fill_slots(machine, shapes, plan)
+            _lengthen(rooms, written, tiles)
+            joint.settle(rooms, written, tiles)
+            pairs = zip((named.kernel for named in written), tiles, strict=True)
+            in_turn = [None if named is None else next(pairs) for named in with_turns]
+            best = Choice(in_turn, rooms, plan.picoseconds)
     if best is None:
         assert refused is not None, "some plan was tried"
         raise refused
     return best
+
+
+def _in_order(named: Named, rooms: Rooms) -> Named:
+    """A kernel whose index picks the one row on chip takes it as it is."""
+    if isinstance(named.kernel, Linear):
+        return replace(named, kernel=named.kernel.in_order(rooms))
+    return named
 
 
 def _heads_align(kernels: Sequence[Named], regions: Regions) -> bool:
@@ -183,7 +185,8 @@ def _rooms(
     columns = _padded_columns(kernels)
     handed = {name: n for name, n in columns.items() if homes.get(name) is Home.MATRIX}
     least = transfer_bytes(machine, machine.dma_issue_ps)
-    return Rooms(regions, homes, limits.extents["rows"], least, handed)
+    elements = machine.vector_startup * machine.lanes
+    return Rooms(regions, homes, limits.extents["rows"], least, elements, handed)
 
 
 def _held(machine: Machine, rooms: Rooms) -> int:
@@ -205,6 +208,8 @@ class _Shapes:
     machine: Machine
     rooms: Rooms
     limits: Limits
+    joined: Collection[str]
+    """Regions whose makers save a pass where all panels share a slot of sums."""
 
     def of(self, named: Named) -> Kernel:
         """The shape of one kernel."""
@@ -235,6 +240,12 @@ class _Shapes:
             (rooms.row_bytes(n) for n in names if rooms.home(n) is Home.MATRIX),
             default=0,
         )
+
+    def _longer(self, *names: str) -> dict[str, int]:
+        """Bytes a row of these regions that the vector unit keeps: a block of a sequence's rows
+        begins anywhere in their buffers, so those are longer."""
+        rooms = self.rooms
+        return {n: rooms.row_bytes(n) for n in names if rooms.home(n) is Home.VECTOR}
 
     def _linear(self, named: Named, kernel: Linear) -> LinearShape:
         packing, policy, rooms = kernel.packing, self.limits.policy, self.rooms
@@ -274,6 +285,8 @@ class _Shapes:
             stored=not rooms.on_chip(kernel.output),
             handed_bytes=self._handed(kernel.output, *source),
             spilled_bytes=rooms.spilled_rows(packing.k) * packing.k * FLOAT if spilled else 0,
+            groups=tuple(kernel.groups()) if kernel.on_chip(rooms) and turned is None else (1,),
+            saved=int(kernel.output in self.joined),
             angle_bytes=0 if turned is None else turned.dim * FLOAT,
             turned_bytes=0 if turned is None else turned.local_columns * FLOAT,
         )
@@ -299,6 +312,7 @@ class _Shapes:
             causal=not kernel.full,
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
+            longer=self._longer(kernel.output),
             later_rows=limits.later_rows,
         )
 
@@ -310,16 +324,18 @@ class _Shapes:
         dim = max((p.rope.dim for p in kernel.parts if p.rope is not None), default=0)
         local = sum(
             part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
-        ) + sum(p.heads * (p.rope.dim // 2) for p in kernel.parts if p.rope is not None)
-        if not on_chip:  # A block of rows begins anywhere in these buffers, so they are longer.
-            local += sum(rooms.row_bytes(name) for name in sources) // FLOAT
+        ) + sum(p.heads * p.rope.dim for p in kernel.parts if p.rope is not None)
         rows = {"angles": dim * FLOAT}
         out = max(part.columns * element_bytes(part.element) for part in kernel.parts)
         handed: dict[str, int] = {}
         if on_chip:
             names = [part.output for part in kernel.parts if part.output is not None]
-            cached = [p.columns * element_bytes(p.element) for p in kernel.parts if p.cache]
-            handed = {"handed": self._handed(*names), "fresh": max(cached, default=0)}
+            slots = [
+                sum(part.columns * element_bytes(part.element) for part in parts)
+                for parts in joined(kernel.parts, rooms)
+                if any(part.cache for part in parts)
+            ]
+            handed = {"handed": self._handed(*names), "fresh": max(slots, default=0)}
         elif not sources:
             rows["rows"] = widest * FLOAT
         return RowsShape(
@@ -335,6 +351,7 @@ class _Shapes:
             repeats=named.repeats,
             row_choices=(rooms.rows,) if on_chip else None,
             handed=handed,
+            longer={} if on_chip else self._longer(*sources),
         )
 
     def _embedding(self, named: Named, kernel: Embedding) -> RowsShape:

@@ -41,8 +41,9 @@ from .attention import Attention
 from .heads import Heads
 from .heads import Part as HeadsPart
 from .heads_in_panels import Run
+from .joint import Named
 from .linear import Linear
-from .plan import Choice, Named
+from .plan import Choice
 from .plan_steps import element_bytes
 from .residency import Home, Rooms
 from .rows import Embedding

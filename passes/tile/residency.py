@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import AnyFloat
+from xdsl.dialects.builtin import AnyFloat, Float32Type
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.tg import (
@@ -156,13 +156,27 @@ class Rooms:
     """Rows that a buffer holds: the most of a step."""
     least_bytes: int
     """Bytes of a transfer that takes as long as its issue."""
+    least_elements: int
+    """Elements that the vector unit passes in the time that it takes to start."""
     columns: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Columns of a region where a matmul pads it to whole blocks of K."""
     extra: dict[str, int] = field(default_factory=lambda: dict[str, int]())
     """Rows by which a buffer is longer, since blocks of a sequence's rows begin anywhere in it."""
     values: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    squared: set[str] = field(default_factory=set[str])
+    """Regions whose rows come with the sum of squares of each, from all that make them."""
+    squares: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    """Those sums [rows, 1], buffers of the vector unit's own."""
+    in_sums: set[str] = field(default_factory=set[str])
+    """Regions that the vector unit reads where the matmul that makes them leaves them."""
+    pieces: dict[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Slots that a region handed to the matrix unit is cut into, equal pieces of the columns."""
+    parts: dict[str, list[SSAValue]] = field(default_factory=lambda: dict[str, list[SSAValue]]())
+    """Those slots, of regions that have several."""
     fresh: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
-    """By cache: the step's own rows in a slot, where they are on chip."""
+    """By cache: the step's own rows [rows, columns] in a slot, where they are on chip."""
+    appended: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    """The same as [rows, heads, head]."""
 
     def home(self, name: str) -> Home:
         """The home of a region; a global of the module is in main memory."""
@@ -183,11 +197,19 @@ class Rooms:
         return self.regions.types[name].element_type
 
     def make(self, e: Emitter, name: str) -> SSAValue:
-        """The buffer of a region on chip that a kernel is about to write."""
+        """The buffer of a region on chip that a kernel is about to write, or its next piece."""
         if self.home(name) is Home.VECTOR and name in self.values:
             return self.values[name]
         ring = HANDED if self.home(name) is Home.MATRIX else None
+        if (pieces := self.pieces.get(name, 1)) > 1:
+            rows, columns = self.shape(name)
+            slot = e.buffer((rows, columns // pieces), self.element(name), name, ring)
+            self.parts[name] = [*self.parts.get(name, ())[-pieces + 1 :], slot]
+            return slot
         self.values[name] = e.buffer(self.shape(name), self.element(name), name, ring)
+        if name in self.squared:
+            rows = self.shape(name)[0]
+            self.squares[name] = e.buffer((rows, 1), Float32Type(), "squares")
         return self.values[name]
 
     def by_head(self, e: Emitter, name: str, head: int) -> SSAValue:
@@ -200,6 +222,10 @@ class Rooms:
         element = self.element(name)
         assert isinstance(element, AnyFloat)
         return self.shape(name)[1] * element.bitwidth // 8
+
+    def few(self, columns: int) -> bool:
+        """Whether a pass of the vector unit over so many columns is mostly its start."""
+        return self.rows * columns <= self.least_elements
 
     def spilled_rows(self, columns: int) -> int:
         """Rows of float32 that are stored at once: a power of two that divides all rows."""

@@ -41,4 +41,8 @@ def emit_embedding(e: Emitter, kernel: Embedding, size: Tile, rooms: Rooms) -> N
             e.store(out, kernel.output, [first, 0], [count, columns])
         else:
             to = e.part(room, [first, 0], [size.rows, columns])
-            e.vec("id", slot.result, to=to, rows=count)
+            squares = rooms.squares.get(kernel.output)
+            reduce = None
+            if squares is not None:
+                reduce = ("sumsq", e.part(squares, [first, 0], [size.rows, 1]))
+            e.vec("id", slot.result, to=to, reduce=reduce, rows=count)

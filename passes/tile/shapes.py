@@ -17,10 +17,9 @@ from ...backend.timing import (
     cycles_to_ps,
     matmul_cycles,
     queue_ps,
-    transfer_ps,
     vector_cycles,
 )
-from .tiles import Tile, heads_at_once, narrow_depth
+from .tiles import Tile, heads_at_once
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -39,6 +38,8 @@ class Footprint:
     spm: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     acc: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     local: int = 0
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """By which a kernel makes buffers longer that stay over all kernels, by their names."""
 
 
 class Kernel(Protocol):
@@ -60,136 +61,6 @@ def powers_of_two(most: int) -> tuple[int, ...]:
     while values[-1] < most:
         values.append(2 * values[-1])
     return tuple(values)
-
-
-@dataclass(frozen=True)
-class LinearShape:
-    """Y[M, N] = epilogue(prologue(X)[M, K] @ W[K, N]); depth counts blocks along K."""
-
-    label: str
-    most_rows: int
-    k: int
-    n: int
-    panel: int
-    block: int
-    """Values of K in a block of the weight's format."""
-    block_bytes: int
-    """Bytes of one block of K of a full panel."""
-    phases: int
-    operand_bytes: int
-    """Bytes of an element of the matrix unit's left operand."""
-    through_vector: bool
-    """The rows pass through the vector unit (a norm, a conversion) before the matmul."""
-    out_columns: int
-    """Columns that a full panel leaves after the epilogue."""
-    out_bytes: int
-    residuals: int
-    """Whole tensors of the result's shape that the epilogue reads."""
-    temporaries: int
-    vector_steps: int
-    repeats: int
-    """How often a step runs the kernel (the number of layers)."""
-    last_columns: int = 0
-    """Columns that the last panel stores, if it is narrower than the others."""
-    at_once: bool = False
-    """All rows are one block: some of what the kernel reads or makes is on chip."""
-    loaded: bool = True
-    """The rows come from main memory."""
-    stored: bool = True
-    """The result goes there."""
-    handed_bytes: int = 0
-    """Bytes a row of the widest slot that the vector unit hands to the matrix unit, in or out."""
-    spilled_bytes: int = 0
-    """Bytes of a slot of rows that are stored before some of them are gathered."""
-    angle_bytes: int = 0
-    """Bytes a row of the angles that heads of the result are turned by, panel by panel."""
-    turned_bytes: int = 0
-    """Bytes a row that turning needs beside."""
-
-    @property
-    def blocks(self) -> int:
-        """Blocks along K."""
-        return ceil_div(self.k, self.block)
-
-    def tiles(self) -> Iterator[Tile]:
-        """Even cuts of K only, so that no weight tile is short."""
-        blocks = self.blocks
-        for rows in (self.most_rows,) if self.at_once else powers_of_two(self.most_rows):
-            for depth in range(1, blocks + 1):
-                if blocks % depth == 0:
-                    yield Tile(rows, depth)
-
-    def _cuts(self, tile: Tile) -> list[tuple[int, int, int, int]]:
-        """Weight tiles: how many, their columns, blocks of K, and bytes; those of the last panel
-        apart, if it is narrower."""
-        whole, last = divmod(self.n, self.panel)
-        found = [(whole * self.blocks // tile.depth, self.panel, tile.depth)] if whole else []
-        if last:
-            width = self.last_columns or last
-            depth = narrow_depth(self.blocks, tile.depth, self.panel, width)
-            found.append((self.blocks // depth, width, depth))
-        each = self.block_bytes / self.panel
-        return [(n, columns, deep, int(deep * columns * each)) for n, columns, deep in found]
-
-    def footprint(self, tile: Tile) -> Footprint:
-        """Slots for a tile of rows and blocks of K."""
-        rows = tile.rows
-        operand = rows * self.blocks * self.block * self.operand_bytes
-        spm = {
-            "weights": tile.depth * self.block_bytes,
-            "vector": FLOAT * max(self.k if self.through_vector else 1, self.panel),
-        }
-        if self.loaded and self.through_vector:
-            spm["rows"] = rows * self.k * FLOAT
-        if self.through_vector:
-            spm["normed"] = operand
-        elif self.loaded:
-            spm["operand"] = operand
-        if self.handed_bytes:
-            spm["handed"] = rows * self.handed_bytes
-        if self.stored or self.spilled_bytes:
-            out = rows * self.out_columns * self.out_bytes if self.stored else 0
-            spm["out"] = max(out, self.spilled_bytes)
-        if self.residuals:
-            spm["residual"] = rows * self.out_columns * FLOAT
-        if self.angle_bytes:
-            spm["angles"] = rows * self.angle_bytes
-        local = rows * (FLOAT + self.temporaries * self.panel * FLOAT + self.turned_bytes)
-        return Footprint(spm, {"sums": rows * self.panel * FLOAT}, local)
-
-    def picoseconds(self, machine: Machine, tile: Tile) -> int:
-        """The busiest engine's time: rows resident, weights streamed once a row block."""
-        row_blocks = ceil_div(self.most_rows, tile.rows)
-        even = min(tile.rows, self.most_rows)
-        cuts = self._cuts(tile)
-        matrix = sum(
-            count
-            * (
-                matmul_cycles(machine, even, columns, deep * self.block, self.phases)
-                + SCALARS * machine.scalar_cycles
-            )
-            for count, columns, deep, _ in cuts
-        )
-        panels = ceil_div(self.n, self.panel)
-        vector = panels * self.vector_steps * vector_cycles(machine, even, self.out_columns)
-        if self.through_vector:
-            vector += 3 * vector_cycles(machine, even, self.k)
-        columns = self.k * self.loaded + self.n * self.stored
-        # Without main memory the matrix unit reads weights where they lie.
-        loads = cuts if machine.has_hbm else []
-        moved = sum(count * nbytes for count, _, _, nbytes in loads) + even * columns * FLOAT
-        units = max(matrix, vector)
-        if not machine.has_hbm:  # The first product, or the last epilogue, hides behind no load.
-            units += min(matrix, vector) // panels
-        busiest = max(
-            cycles_to_ps(machine, units),
-            sum(queue_ps(machine, nbytes, count) for count, _, _, nbytes in loads),
-            transfer_ps(machine, moved),
-        )
-        fill = cycles_to_ps(machine, machine.matrix_fill)
-        if self.loaded or self.stored:
-            fill += machine.hbm_latency_ps
-        return self.repeats * row_blocks * (busiest + fill)
 
 
 @dataclass(frozen=True)
@@ -221,6 +92,8 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
     causal: bool = True
     """Rows see positions up to their own, not all."""
     later_rows: int = 0
@@ -228,14 +101,8 @@ class AttentionShape:
 
     def later(self, depth: int) -> "AttentionShape":
         """The same attention in an entry that takes over this KV block."""
-        return replace(
-            self,
-            most_rows=self.later_rows,
-            kv_block=depth,
-            on_chip=False,
-            handed_bytes=0,
-            later_rows=0,
-        )
+        rows = replace(self, most_rows=self.later_rows, later_rows=0, kv_block=depth)
+        return replace(rows, on_chip=False, handed_bytes=0, longer={})
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
@@ -277,6 +144,7 @@ class AttentionShape:
                 "pv": lines * self.head * FLOAT * (2 if tile.skew > 1 else 1),
             },
             lines * (self.head + (7 if tile.skew > 1 else 6)) * FLOAT,
+            {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()},
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -366,6 +234,8 @@ class RowsShape:
     """Rows of a block; None for any power of two."""
     handed: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Bytes a row of each ring that other engines than the store queue read."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
 
     def tiles(self) -> Iterator[Tile]:
         """There is no second tile size."""
@@ -380,7 +250,8 @@ class RowsShape:
         spm = {ring: tile.rows * nbytes for ring, nbytes in each.items()}
         if self.vector_bytes:
             spm["vector"] = self.vector_bytes
-        return Footprint(spm, {}, tile.rows * self.local_row_bytes)
+        longer = {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()}
+        return Footprint(spm, {}, tile.rows * self.local_row_bytes, longer)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """Bytes through hbm against lanes."""

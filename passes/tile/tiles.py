@@ -19,6 +19,10 @@ class Tile:
     """KV heads that attention treats at once."""
     skew: int = 0
     """Cuts that make a pipeline of attention's loop over KV blocks; 0: one stage after another."""
+    panels: int = 1
+    """Panels of a matmul that share a slot of sums and an epilogue."""
+    apart: bool = False
+    """Weight tiles of a narrower last panel have a ring of their own."""
 
 
 def heads_at_once(heads: int) -> int:

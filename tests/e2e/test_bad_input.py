@@ -123,7 +123,7 @@ BEFORE_COMPILING: list[tuple[Case, str]] = [
     (
         scratchpad_too_small,
         "scratchpad of machine tw-small too small: 1024 bytes, and the smallest tiles of this "
-        "program need <n>; `blk.{l}.ffn_gate_up` needs most (<n> bytes for a tile of 1 row). Use "
+        "program need <n>; `blk.{l}.attn_qkv` needs most (<n> bytes for a tile of 1 row). Use "
         "a machine with at least <n> bytes",
     ),
     (

@@ -117,9 +117,9 @@ ON_CHIP: dict[str, tuple[str, str]] = {
     "own value left out": ("scf.for %own_1 = %c0 to %\\d+ ", "scf.for %own_1 = %c0 to %c0 "),
     "own score at the first position": (r"(subview %scores\[%?\w+, )%\d+", r"\1%c0"),
     "own probability of the first position": (r"(subview %p\[%?\w+, )%\d+", r"\1%c0"),
-    "own key of the first sequence": (r"(subview %fresh\[)%\d+", r"\1%c0"),
-    "own value of the first sequence": (r"(subview %fresh_1\[)%\d+", r"\1%c0"),
-    "queries of the first sequence": (r"(subview %kv_append_out\[)%\d+", r"\1%c0"),
+    "own key of the first sequence": (r"(subview %fresh\[)%\w+", r"\1%c0"),
+    "own value of the first sequence": (r"(subview %fresh_1\[)%\w+", r"\1%c0"),
+    "queries of the first sequence": (r"(subview %kv_append_out\[)%\w+", r"\1%c0"),
     "one loaded position too many": (
         r"(%\d+)( = arith.minsi %c4, )%\d+( : .*\n *%\d+ = arith.subi (%\d+), \1 )",
         r"\1\2\4\3",

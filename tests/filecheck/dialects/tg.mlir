@@ -88,6 +88,8 @@ builtin.module @decode attributes {tw.policy = "exact"} {
     }
     // CHECK: %t = tg.take %f, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
     %t = tg.take %f, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
+    // CHECK: %i = tg.take %f, @tokens inside : tensor<?x64xf32, #tg.sizes<@rows>>
+    %i = tg.take %f, @tokens inside : tensor<?x64xf32, #tg.sizes<@rows>>
     // CHECK-NEXT: tg.fused "head" {
     tg.fused "head" {
       %w = tg.weight @gu[%c0] : tensor<64x64xf32>

@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s -p 'size-rings{machine=tw-small weight-ring-bytes=4096}' --split-input-file | filecheck %s
+// RUN: tilewright-opt %s -p 'size-rings{machine=tw-small}' --split-input-file | filecheck %s --check-prefix SHARED
 // Rings get their high-water mark, then twice that, then the ring of weights what it may hold.
 
 // Two slots of @pair are held at once; weights prefetch 4096 bytes and 2 slots; 5 products of 16
@@ -100,6 +101,50 @@ builtin.module {
       stream.commit %b0
       %b1 = stream.wait @weights on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
       stream.release %b1
+    }
+    func.return
+  }
+}
+
+// -----
+// What is left is shared by what a launch loads: 400 tiles, 100 narrow ones, 50 blocks of keys.
+builtin.module {
+  tg.global weight @w : !lowbit.packed<32x32, q4_0, kn 32> from "w"
+  tg.global state @k : memref<64x32xf32, #tw.hbm>
+  // SHARED: stream.channel @weights from ld to [vpu] : 95 slots of 576
+  stream.channel @weights from ld to [vpu] : 1 slots of 576 in #tw.spm
+  // SHARED-NEXT: stream.channel @narrow from ld to [vpu] : 47 slots of 576
+  stream.channel @narrow from ld to [vpu] : 1 slots of 576 in #tw.spm
+  // SHARED-NEXT: stream.channel @kv from ld1 to [vpu] : 22 slots of 8192
+  stream.channel @kv from ld1 to [vpu] : 1 slots of 8192 in #tw.spm
+  func.func @shared() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c4 = arith.constant 4 : index
+    %c50 = arith.constant 50 : index
+    scf.for %i = %c0 to %c50 step %c1 {
+      %k0 = stream.acquire @kv on ld1 : memref<64x32xf32, #tw.spm>
+      tile.load @k[0, 0] [64, 32] to %k0 on ld1
+      stream.commit %k0
+      %k1 = stream.wait @kv on vpu : memref<64x32xf32, #tw.spm>
+      stream.release %k1
+      %n0 = stream.acquire @narrow on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      tile.load @w[0, 0] [1] to %n0 on ld
+      stream.commit %n0
+      %n1 = stream.wait @narrow on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      stream.release %n1
+      %m0 = stream.acquire @narrow on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      tile.load @w[0, 0] [1] to %m0 on ld
+      stream.commit %m0
+      %m1 = stream.wait @narrow on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+      stream.release %m1
+      scf.for %j = %c0 to %c4 step %c1 {
+        %b0 = stream.acquire @weights on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+        tile.load @w[0, 0] [1] to %b0 on ld
+        stream.commit %b0
+        %b1 = stream.wait @weights on vpu : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+        stream.release %b1
+      }
     }
     func.return
   }

@@ -134,3 +134,71 @@ builtin.module {
     func.return
   }
 }
+
+// -----
+// Where the loop around it is marked too, the pipeline goes on from task to task.
+builtin.module {
+  tg.scalar @tasks : 0 to 4
+  tg.table @blocks : 4 x 0 to 6
+  // CHECK: stream.channel @s from mxu to [vpu] : 2 slots
+  stream.channel @s from mxu to [vpu] : 1 slots of 64 in #tw.acc
+  // CHECK-LABEL: func.func @overlapped
+  func.func @overlapped() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %tasks = tg.get @tasks
+    %x = tile.buffer on mxu : memref<1x4xf32, #tw.spm>
+    // One empty slot before all tasks.
+    // CHECK: [[E:%.*]] = stream.acquire @s on mxu
+    // CHECK-NEXT: stream.commit [[E]]
+    // CHECK-NEXT: scf.for %j =
+    scf.for %j = %c0 to %tasks step %c1 {
+      // CHECK-NEXT: [[N:%.*]] = tg.get @blocks[%j]
+      %n = tg.get @blocks[%j]
+      %sum = tile.buffer on vpu : memref<1x1xf32, #tw.spm>
+      tile.vec id(0.0) to %sum on vpu
+      // The first product of this task,
+      // CHECK-NEXT: [[S:%.*]] = stream.acquire @s on mxu
+      // CHECK-NEXT: [[SOME:%.*]] = arith.minsi [[N]], [[ONE:%.*]] : index
+      // CHECK-NEXT: scf.for {{.*}} to [[SOME]]
+      // CHECK: tile.matmul %x, %x transposed into [[S]] on mxu
+      // CHECK: stream.commit [[S]]
+      // beside the last sum of the task before, if there is one.
+      // CHECK-NEXT: [[U:%.*]] = stream.wait @s on vpu
+      // CHECK-NEXT: [[BEFORE:%.*]] = arith.minsi %j, [[ONE]]
+      // CHECK: scf.for {{.*}} to [[BEFORE]]
+      // CHECK-NEXT: [[PREVIOUS:%.*]] = arith.subi %j, [[ONE]]
+      // CHECK: tg.get @blocks{{\[}}[[PREVIOUS]]]
+      // CHECK: tile.vec id([[U]] * %sum) to %sum on vpu
+      // CHECK: stream.release [[U]]
+      // Then this task's sum begins.
+      // CHECK-NEXT: tile.vec id(0.0) to %sum on vpu
+      // CHECK: scf.for %t =
+      // CHECK-NEXT: [[S1:%.*]] = stream.acquire @s on mxu
+      // CHECK: tile.matmul %x, %x transposed into [[S1]] on mxu
+      // CHECK-NEXT: stream.commit [[S1]]
+      // CHECK-NEXT: [[U1:%.*]] = stream.wait @s on vpu
+      // CHECK-NEXT: tile.vec id([[U1]] * %sum) to %sum on vpu
+      // CHECK-NEXT: stream.release [[U1]]
+      scf.for %t = %c0 to %n step %c1 {
+        %s = stream.acquire @s on mxu : memref<1x1xf32, #tw.acc>
+        tile.matmul %x, %x transposed into %s on mxu
+        stream.commit %s
+        %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
+        tile.vec id(%u * %sum) to %sum on vpu
+        stream.release %u
+      } {tile.skew = 1 : i64}
+    } {tile.overlap}
+    // The last task's sum, beside an empty slot.
+    // CHECK: stream.acquire @s on mxu
+    // CHECK-NEXT: stream.commit
+    // CHECK-NEXT: stream.wait @s on vpu
+    // CHECK: scf.for
+    // CHECK: tile.vec id({{.*}} * %sum) to %sum on vpu
+    // CHECK: stream.release
+    // CHECK: stream.wait @s on vpu
+    // CHECK-NEXT: stream.release
+    // CHECK-NEXT: func.return
+    func.return
+  }
+}
