@@ -116,7 +116,7 @@ def _compute(
     least = {"scores": 1 + min(kernel.skew, 1), "pv": 1 + kernel.skew // 2}
     rings = ("query", "kv", "scores", "p", "pv")
     slots = {ring: max(pace.slots(ring), least.get(ring, 1)) for ring in rings}
-    pipeline = Pipeline(kernel.skew, pace.fill, slots)
+    pipeline = Pipeline(0 if kernel.whole else kernel.skew, pace.fill, slots)
     # The first queries, keys and values come in before the first product.
     pipeline.free["query"] = deque([-_way(kernel, chains[0][0], pace, beside)] * slots["query"])
     pipeline.free["kv"] = deque([-_load(kernel, kernel.depth, pace)] * slots["kv"])
@@ -158,6 +158,8 @@ def _trips(
     kernel: AttentionKernel, task: Task, pace: Pace, beside: float
 ) -> list[tuple[Trip, int]]:
     """The KV blocks of a task, how many of each; as many as there are cuts, or more."""
+    if kernel.whole:
+        return [(_only_trip(kernel, task, pace, beside), 1)]
     blocks = ceil_div(task.extent, kernel.depth)
     rest = task.extent - (blocks - 1) * kernel.depth
     full = _trip(kernel, task.queries, kernel.depth, 0, pace)
@@ -183,6 +185,22 @@ def _trips(
     if blocks > 1:
         trips += [(full, blocks - 2), (last, 1)]
     return [*trips, (EMPTY, max(kernel.skew - blocks, 0))]
+
+
+def _only_trip(kernel: AttentionKernel, task: Task, pace: Pace, beside: float) -> Trip:
+    """All positions, without a running state: the reciprocal of the sum runs beside PV."""
+    trip = _trip(kernel, task.queries, task.extent, int(kernel.own), pace)
+    narrow = pace.vector(_lines(kernel, task), 1)
+    return replace(
+        trip,
+        scores=trip.scores + pace.scalars(TASK_SCALARS[0] if kernel.queries == 1 else 0),
+        softmax=trip.softmax - narrow,
+        kept=narrow,
+        update=0,
+        behind=_finish(kernel, task, pace),
+        way=_way(kernel, task, pace, beside),
+        last=kernel.query == "memory",
+    )
 
 
 def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace: Pace) -> Trip:
@@ -232,9 +250,10 @@ def _start(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
 
 
 def _update(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
-    return pace.vector(_lines(kernel, task), kernel.head, 3)
+    return 0 if kernel.whole else pace.vector(_lines(kernel, task), kernel.head, 3)
 
 
 def _finish(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
     lines = _lines(kernel, task)
-    return pace.vector(lines, 1) + pace.vector(lines, kernel.head)
+    division = pace.vector(lines, kernel.head)
+    return division if kernel.whole else pace.vector(lines, 1) + division

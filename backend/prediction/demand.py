@@ -25,6 +25,8 @@ class Demand:
     lead: float = 0
     compute: float = 0
     """With all that it streams at hand. 0 where the matrix unit has no part."""
+    early: float = 0
+    """The part of that which needs not all of its rows: they come in pieces."""
     tail: float = 0
     handed: bool = False
     """The matrix unit itself waits for the result, behind its last product."""

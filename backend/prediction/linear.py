@@ -35,6 +35,7 @@ def linear_demand(kernel: LinearKernel, rows: int, all_rows: int, pace: Pace) ->
         kernel.op,
         lead=_spilled(kernel, all_rows, pace) + _rows_ready(kernel, size, pace),
         compute=compute,
+        early=compute * (kernel.pieces - 1) / kernel.pieces,
         tail=_result_ready(kernel, last or size, pace),
         handed=kernel.result == "matrix",
         ring=WEIGHTS,
@@ -83,8 +84,11 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
     stored or read meanwhile holds up the ring of weights.
     """
     total = 0.0
+    # One epilogue stands behind all products.
+    all_at_once = kernel.panels * kernel.panel >= kernel.n
     for (panels, tiles, columns, depth, nbytes), turn in _runs(kernel):
-        kept = m * columns * kernel.out_columns // kernel.panel
+        together = min(kernel.panels, panels)
+        kept = together * m * columns * kernel.out_columns // kernel.panel
         stored, stores = kept * kernel.result_bytes if kernel.result == "memory" else 0, 1
         read = kept * FLOAT if kernel.residuals else 0
         product = pace.product(m, columns, depth * kernel.block, kernel.phases)
@@ -95,14 +99,17 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
         come = pace.arrival(nbytes) if pace.machine.has_hbm else 0
         weights = (come + product) / pace.slots(WEIGHTS)
         held_up = pace.move(stored + kernel.residuals * read)
-        panel = max(tiles * product, tiles * weights + held_up)
+        panel = max(together * tiles * product, together * tiles * weights + held_up)
+        if all_at_once:
+            total += panels / together * panel
+            continue
         longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))
         if stored:
             longest = max(longest, (epilogue + pace.queue(stored, stores)) / pace.slots("out"))
         if read:
             whole = kernel.residuals * (pace.arrival(read) + epilogue)
             longest = max(longest, whole / pace.slots("residual"))
-        total += panels * longest
+        total += panels / together * longest
     return total
 
 
@@ -142,13 +149,15 @@ def _spilled(kernel: LinearKernel, rows: int, pace: Pace) -> int:
 def _prologue(kernel: LinearKernel, m: int, pace: Pace) -> float:
     wide = pace.vector(m, kernel.k, 3)
     if kernel.norm:
-        return 2 * wide + pace.vector(m, 1)
+        return (1 if kernel.squared else 2) * wide + pace.vector(m, 1)
     return wide if kernel.through_vector else 0
 
 
 def _epilogue(kernel: LinearKernel, m: int, pace: Pace) -> float:
-    """Of the last panel."""
-    epilogue = kernel.passes * pace.vector(m, kernel.out_columns, 3)
+    """Of the last panels."""
+    columns = min(kernel.panels * kernel.panel, max(kernel.n, kernel.panel))
+    kept = columns * kernel.out_columns // kernel.panel
+    epilogue = kernel.passes * pace.vector(m, kept, 3)
     return epilogue + (_turned(kernel.turned[-1], m, pace) if kernel.turned else 0)
 
 

@@ -17,7 +17,7 @@ MOST = 1 << 32
 MOST_RUNS = 1 << 16
 """Runs of kernels in a launch."""
 POSITIVE = {"repeats", "k", "n", "panel", "block", "rows", "depth", "out_columns"} | {
-    "heads", "kv_heads", "head", "block_heads", "phases", "queries", "panels",
+    "heads", "kv_heads", "head", "block_heads", "phases", "queries", "panels", "pieces",
 }  # fmt: skip
 """Numbers that are not 0."""
 HOMED = {"source", "query", "result"}
@@ -82,6 +82,10 @@ class LinearKernel:
     spilled_rows: int
     """Rows that are stored at once where all are stored first, to be picked from; else 0."""
     norm: bool
+    squared: bool
+    """What made the rows left the sums of their squares for the norm."""
+    pieces: int
+    """Equal pieces of K in which the rows come, one by one."""
     through_vector: bool
     """The rows pass the vector unit before the product: a norm, a conversion."""
     result: str
@@ -90,8 +94,10 @@ class LinearKernel:
     """Of an element of the result."""
     out_columns: int
     """Columns that a full panel leaves behind the epilogue."""
+    panels: int
+    """Panels that share a slot of sums and an epilogue."""
     passes: int
-    """Of the vector unit over those, for each panel."""
+    """Of the vector unit over those; 0 where the next kernel reads the sums themselves."""
     residuals: int
     """Tensors of the result's shape that the epilogue reads out of main memory."""
     turned: tuple[Turn, ...]
@@ -118,6 +124,8 @@ class AttentionKernel:
     phases: int
     queries: int
     """The most of a sequence that was compiled for; with one, tasks of sequences overlap."""
+    whole: bool
+    """All positions are one KV block, so that there is no running state."""
     full: bool
     """Rows see all positions of their sequence, not only those up to their own."""
     rows: int

@@ -95,6 +95,7 @@ class Passage:
         for number, demand in enumerate(self.order):
             pending += demand.lead
             if demand.ring:
+                pending = max(pending - demand.early, 0)
                 found[demand.op] += self._stream(number, demand, pending)
                 pending = 0.0
             else:

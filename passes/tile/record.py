@@ -41,6 +41,7 @@ from .attention import Attention
 from .heads import Heads
 from .heads import Part as HeadsPart
 from .heads_in_panels import Run
+from .heads_on_chip import joined
 from .joint import Named
 from .linear import Linear
 from .plan import Choice
@@ -136,7 +137,8 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
     gathered = kernel.index is not None
     spilled = gathered and home is not Home.MEMORY
     last = packing.panel_stride_columns(packing.panels - 1) if packing.n % packing.panel else 0
-    depth = narrow_depth(packing.blocks, tile.depth, packing.panel, last) if last else 0
+    pieces = rooms.pieces.get(kernel.source, 1)
+    depth = narrow_depth(packing.blocks // pieces, tile.depth, packing.panel, last) if last else 0
     return LinearKernel(
         op=named.label,
         repeats=named.repeats,
@@ -157,11 +159,14 @@ def _linear(named: Named, kernel: Linear, tile: Tile, rooms: Rooms, policy: Poli
         gathered=gathered,
         spilled_rows=rooms.spilled_rows(packing.k) if spilled else 0,
         norm=kernel.norm is not None,
+        squared=not gathered and kernel.source in rooms.squared,
+        pieces=pieces,
         through_vector=kernel.through_vector(home),
         result=rooms.home(kernel.output).value,
         result_bytes=element_bytes(kernel.result),
         out_columns=packing.panel // 2 if kernel.halved else packing.panel,
-        passes=sum(passes) if turned is not None else max(sum(passes), 1),
+        panels=tile.panels,
+        passes=sum(passes) or int(turned is None and kernel.output not in rooms.in_sums),
         residuals=sum(not rooms.on_chip(name) for name in tensors),
         turned=() if turned is None else tuple(_turn(run) for run in turned.runs),
         angle_bytes=0 if turned is None else turned.dim * FLOAT,
@@ -178,13 +183,19 @@ def _turn(run: Run) -> Turn:
     return Turn(run.panels, tuple(passes), stored, stores)
 
 
-def _passes(part: HeadsPart, lines: int) -> list[tuple[int, int]]:
-    """What the vector unit does to so many heads of a part: a norm, then rope or a copy."""
+def _passes(part: HeadsPart, lines: int, few: bool = False) -> list[tuple[int, int]]:
+    """What the vector unit does to so many heads of a part: a norm, then rope or a copy.
+
+    `few`: rows so few that both halves are turned in one pass.
+    """
     passes: list[tuple[int, int]] = []
     if part.norm is not None:
         passes += [(lines, part.head), (lines, 1), (lines, part.head)]
     if part.rope is None:
         return [*passes, (lines, part.head)]
+    if few and part.rope.dim == part.head:
+        half = part.head // 2
+        return [*passes, (2 * lines, half), (lines, half), (lines, half)]
     passes += 4 * [(lines, part.rope.dim // 2)]
     if part.rope.dim < part.head:
         passes.append((lines, part.head - part.rope.dim))
@@ -205,6 +216,7 @@ def _attention(
         result_bytes=element_bytes(kernel.result),
         phases=phases(policy.significand, policy.significand),
         queries=kernel.queries,
+        whole=kernel.positions <= tile.depth,
         full=kernel.full,
         rows=tile.rows,
         depth=tile.depth,
@@ -221,10 +233,15 @@ def _heads(named: Named, kernel: Heads, tile: Tile, rooms: Rooms) -> RowsKernel:
     parts: list[Part] = []
     if kernel.rope is not None and not inside:
         parts.append(Part(kernel.rope.dim * FLOAT, 2, (), 0, 0))
-    for part in kernel.parts:
+    if inside:
+        for group in joined(kernel.parts, rooms):
+            heads = sum(part.heads for part in group)
+            few = rooms.few(heads * group[0].head)
+            parts.append(Part(0, 0, tuple(_passes(group[0], heads, few)), 0, 0))
+    for part in kernel.parts if not inside else ():
         passes = _passes(part, part.heads)
         loads = int(not rooms.on_chip(part.source))
-        stores = 0 if inside else part.heads if part.cache is not None else 1
+        stores = part.heads if part.cache is not None else 1
         stored = part.columns * element_bytes(part.element) if stores else 0
         parts.append(Part(loads * part.columns * FLOAT, loads, tuple(passes), stored, stores))
     homes = {rooms.home(part.output) for part in kernel.parts if part.output is not None}

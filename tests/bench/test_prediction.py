@@ -25,6 +25,9 @@ CONFIGS = Path(__file__).parents[2] / "samples" / "configs"
 INT4 = "i4_g128"
 TOTAL, OP = 0.02, 0.05
 """Errors that are allowed of a step and of an op."""
+STOCKED = 0.1
+"""Error that is allowed of an op that waits for its stream most of the time: how much came ahead
+decides. What one op takes too long the next one takes too little, so that totals stay right."""
 LATENCIES = 20
 """Of main memory: shorter runs of an op do not count."""
 RAGGED = (1024, 37, 128, 512, 2000, 3000, 900, 4096)
@@ -45,6 +48,7 @@ MODELS = [
 ON_CHIP = 0.2
 """Error that is allowed of a step of a small model without main memory: its ops take a few
 microseconds each, and wait for results on their way rather than for products."""
+STREAMED = {"wait @weights", "wait @narrow_weights", "wait @kv"}
 HEAD = ["step", "emulated ms", "predicted ms", "error", "worst op", "us", "error"]
 
 
@@ -59,18 +63,21 @@ def timed(
     return image, report_of(image, time_step(image, description, phase, list(step)))
 
 
-def op_errors(image: Image, report: StepReport) -> Mapping[str, tuple[float, float]]:
-    """Microseconds of a run and the prediction's error, of each op whose runs are long enough."""
+def op_errors(image: Image, report: StepReport) -> Mapping[str, tuple[float, float, float]]:
+    """Of each op whose runs are long enough: microseconds of a run, the prediction's error, and
+    the error that is allowed."""
     least = LATENCIES * Machine.from_dict(image.machine).hbm_latency_ps
     plan = Plan.from_dict(image.plans[report.phase])
     repeats = {kernel.op: kernel.repeats for kernel in plan.kernels}
     assert report.predicted is not None
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, tuple[float, float, float]] = {}
     for op, causes in report.ops["mxu"].items():
         time = sum(causes.values())
         run = time / (repeats.get(op, 1) * len(report.launches))
         if run >= least:
-            found[op] = run / 1e6, report.predicted.get(op, 0) / time - 1
+            streamed = sum(t for cause, t in causes.items() if cause in STREAMED)
+            allowed = STOCKED if 2 * streamed > time else OP
+            found[op] = run / 1e6, report.predicted.get(op, 0) / time - 1, allowed
     return found
 
 
@@ -99,17 +106,21 @@ def test_prediction(model: str, weights: str | None, machine: str, report: Repor
         assert found.bound is not None
         assert found.predicted_picoseconds >= found.bound.largest, f"{name}: below its bound"
         ops = op_errors(image, found)
-        worst = max(ops, key=lambda op: abs(ops[op][1]))
-        run, error = ops[worst]
+        worst = max(ops, key=lambda op: abs(ops[op][1]) / ops[op][2])
+        run, error, allowed = ops[worst]
         totals.append(abs(found.predicted_error))
         singles.append(abs(error))
         table.append(
             [name, f"{found.picoseconds / 1e9:.3f}", f"{found.predicted_picoseconds / 1e9:.3f}",
              f"{found.predicted_error:+.2%}", worst, f"{run:.1f}", f"{error:+.1%}"]
         )  # fmt: skip
-        if abs(found.predicted_error) > TOTAL or abs(error) > OP:
+        if abs(found.predicted_error) > TOTAL or abs(error) > allowed:
             missed.append(f"{name}: {found.predicted_error:+.2%}, {worst} {error:+.1%}")
     report.table(HEAD, table)
+    report.line(
+        f"  allowed: {TOTAL:.0%} of a step, {OP:.0%} of an op; {STOCKED:.0%} of one that waits for its "
+        "stream most of the time: how much came ahead decides, and the next op makes up for it"
+    )
     assert totals, "some step fits"
     largest = f"{max(totals):.2%} of a step, {max(singles):.1%} of an op"
     report.line(f"  largest errors of {len(totals)} steps: {largest}")

@@ -34,14 +34,14 @@ CYCLE = 1000
 LINEAR = LinearKernel(
     op="linear", repeats=1, count="rows", k=4096, n=4096, panel=512, last_columns=0, last_depth=0,
     block=1, block_bytes=1024, phases=1, rows=1, at_once=True, depth=512, source="vector",
-    source_bytes=4, gathered=False, spilled_rows=0, norm=True, through_vector=True,
-    result="vector", result_bytes=4, out_columns=512, passes=1, residuals=0,
-    turned=(), angle_bytes=0,
+    source_bytes=4, gathered=False, spilled_rows=0, norm=True, squared=False, pieces=1,
+    through_vector=True, result="vector", result_bytes=4, out_columns=512, panels=1, passes=1,
+    residuals=0, turned=(), angle_bytes=0,
 )  # fmt: skip
 ATTENTION = AttentionKernel(
     op="attention", repeats=1, heads=8, kv_heads=8, head=128, operand_bytes=2, kv_bytes=2,
-    result_bytes=2, phases=1, queries=1, full=False, rows=1, depth=128, block_heads=8, skew=0,
-    query="matrix", own=True, result="matrix",
+    result_bytes=2, phases=1, queries=1, whole=False, full=False, rows=1,
+    depth=128, block_heads=8, skew=0, query="matrix", own=True, result="matrix",
 )  # fmt: skip
 ROWS = RowsKernel(
     op="rows", repeats=1, count="rows", rows=128, picked=False,
@@ -331,3 +331,33 @@ def test_without_main_memory_nothing_is_loaded_that_lies_in_place() -> None:
     assert found["next"] == pytest.approx(products + after, rel=0.05)
     picked = replace(ROWS, picked=True)
     assert sum(predict_launch(Plan((picked,), DEEP), machine, one_row(5)).values()) > pace.issue
+
+
+def test_panels_that_share_sums_have_one_epilogue() -> None:
+    pace = Pace(MACHINE, DEEP)
+    wide = replace(LINEAR, panels=8, squared=True)
+    apart, found = (linear_demand(kernel, 1, 1, pace) for kernel in (LINEAR, wide))
+    assert found.compute == apart.compute == 64 * pace.product(1, 512, 512, 1)
+    assert found.tail == pace.fill + pace.vector(1, 4096, 3)
+    assert apart.tail == pace.fill + pace.vector(1, 512, 3)
+    assert found.lead == apart.lead - pace.vector(1, 4096, 3), "squares are known"
+    two = linear_demand(replace(LINEAR, panels=2), 1, 1, Pace(MACHINE, {**DEEP, "sums": 1}))
+    one = linear_demand(LINEAR, 1, 1, Pace(MACHINE, {**DEEP, "sums": 1}))
+    assert one.compute - two.compute == pytest.approx(4 * (pace.fill + pace.vector(1, 512, 3)))
+
+
+def test_rows_in_pieces_are_waited_for_less() -> None:
+    reads = replace(LINEAR, op="next", norm=False, through_vector=False, source="matrix", pieces=4)
+    found = linear_demand(reads, 1, 1, Pace(MACHINE, DEEP))
+    assert found.early == found.compute * 3 / 4
+    makes = Demand("a", compute=1e9, tail=found.compute, ring=WEIGHTS, pieces=[(1, 1.0)], turn=1)
+    times = [passage(makes, replace(found, early=e, pieces=()))["next"] for e in (0, found.early)]
+    assert times == [2 * found.compute, 1.25 * found.compute]
+
+
+def test_all_positions_in_one_block_have_no_running_state() -> None:
+    pace = Pace(MACHINE, DEEP)
+    whole = attention_demand(replace(ATTENTION, whole=True), [(127, 1)], pace)
+    running = attention_demand(ATTENTION, [(127, 1)], pace)
+    assert whole.tail == running.tail - 2 * pace.vector(1, 1)
+    assert whole.compute == running.compute - pace.vector(1, 1)
