@@ -11,12 +11,15 @@ from math import gcd
 
 from ..timing import ceil_div
 from .demand import KV, Demand
-from .pace import SCALARS, Pace
+from .pace import Pace
 from .pipeline import EMPTY, Pipeline, Trip
 from .plan import AttentionKernel
 
 HEADS_AT_ONCE = 4
 """The most KV heads whose products share scalar instructions."""
+SCALARS = 3
+"""Scalar instructions of the matrix unit for the products of heads that share them: an offset in
+every operand."""
 PROMPT_SCALARS, HEADS_SCALARS, SEQUENCES_SCALARS = 3, 5, 9
 """Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are
 heads of one sequence, and where they are sequences."""

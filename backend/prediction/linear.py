@@ -9,6 +9,9 @@ from .demand import WEIGHTS, Demand
 from .pace import FLOAT, Pace
 from .plan import LinearKernel, Turn
 
+TILE_SCALARS = 1
+"""Scalar instructions of the matrix unit for each weight tile: where its rows begin."""
+
 
 def linear_demand(kernel: LinearKernel, rows: int, all_rows: int, pace: Pace) -> Demand:
     """One run over so many rows, of all rows of a launch."""
@@ -91,7 +94,7 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
         kept = together * m * columns * kernel.out_columns // kernel.panel
         stored, stores = kept * kernel.result_bytes if kernel.result == "memory" else 0, 1
         read = kept * FLOAT if kernel.residuals else 0
-        product = pace.product(m, columns, depth * kernel.block, kernel.phases)
+        product = pace.product(m, columns, depth * kernel.block, kernel.phases, TILE_SCALARS)
         epilogue = kernel.passes * pace.vector(m, kept // m, 3)
         if turn is not None:
             stored, stores = m * turn.stored, turn.stores

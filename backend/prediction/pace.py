@@ -18,8 +18,6 @@ from ..timing import (
 
 FLOAT = 4
 """Bytes of a float32."""
-SCALARS = 3
-"""Scalar instructions of the matrix unit for each product, which has an offset in every operand."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Pace:
         chunks = ceil_div(nbytes, ARBITRATION_BYTES)
         return self.move(nbytes) / chunks if chunks else 0
 
-    def product(self, m: int, n: int, k: int, phases: int, scalars: int = SCALARS) -> int:
+    def product(self, m: int, n: int, k: int, phases: int, scalars: int) -> int:
         """Of one product with its scalar instructions."""
         cycles = matmul_cycles(self.machine, m, n, k, phases)
         return cycles_to_ps(self.machine, cycles) + self.scalars(scalars)
