@@ -23,6 +23,7 @@ from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
+from ..passes.tile.record import plan_of
 from ..passes.tile.search import DoesNotFitError
 from .bound import formats_of
 from .frontend.builder import EntryShape
@@ -90,6 +91,8 @@ class CompiledEntry:
     program: Program
     report: EntryReport
     declared: tuple[GlobalOp, ...]
+    plan: dict[str, Any]
+    """What predictions read (`backend.prediction`); empty where a kernel has no closed form."""
 
 
 def compile_entry(
@@ -118,7 +121,13 @@ def compile_entry(
     program = encode_module(module, load_machine(machine))
     counts = {engine: len(words) for engine, words in program.engines.items()}
     declared = tuple(op for op in module.ops if isinstance(op, GlobalOp))
-    return CompiledEntry(program, EntryReport(tuple(runs), counts, kv_block_of(module)), declared)
+    plan = plan_of(module, program.channels)
+    return CompiledEntry(
+        program,
+        EntryReport(tuple(runs), counts, kv_block_of(module)),
+        declared,
+        {} if plan is None else plan.to_dict(),
+    )
 
 
 def compile_model(
@@ -357,6 +366,7 @@ def _image(
         kv_block=max(blocks, default=0),
         meta=meta,
         model=_record(model, policy, weights),
+        plans={name: one.plan for name, one in compiled.items()},
         files=files,
         has_weights=model.has_weights,
     )

@@ -43,6 +43,8 @@ class Image:
     model: dict[str, Any] = field(default_factory=dict[str, Any])
     """`ModelRecord.to_dict()`: sizes and formats that bounds read; empty where there is no model
     but a graph or assembly."""
+    plans: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Entry name to `Plan.to_dict()`, which predictions read; empty for an entry that has none."""
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Whole files carried along, such as `tokenizer.json`."""
     has_weights: bool = False

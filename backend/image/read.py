@@ -53,6 +53,7 @@ def read_image(path: str | Path, check: bool = True) -> Image:
             kv_block=typed(tables, "kv_block", int),
             meta=typed_object(tables, "meta"),
             model=typed_object(tables, "model"),
+            plans=typed_object(tables, "plans"),
             files={
                 name: _tensor(path, header, data, f"file/{name}", np.dtype(np.uint8)).tobytes()
                 for name in typed_list(tables, "files", str)

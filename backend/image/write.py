@@ -17,7 +17,7 @@ from ..isa import Region, pack_views
 from .container import ALIGNMENT, FORMAT, ImageError, Tensor, header_bytes, lay_out, read_header
 from .image import Image
 
-VERSION = 2
+VERSION = 3
 NO_DIGEST = "0" * 64
 
 AnyArray = npt.NDArray[Any]
@@ -148,6 +148,7 @@ def _tables(image: Image, has_weights: bool) -> dict[str, Any]:
         "kv_block": image.kv_block,
         "meta": image.meta,
         "model": image.model,
+        "plans": image.plans,
         "files": sorted(image.files),
         "has_weights": has_weights,
         "entries": {name: program.tables() for name, program in image.entries.items()},

@@ -41,7 +41,7 @@ def time_command(
     ops: Annotated[bool, typer.Option(help="Time of the matrix unit by model op, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Time a step of a model or an image: seconds, share of the bound, causes, joules.
+    """Time a step of a model or an image: seconds, bound, prediction, causes, joules.
 
     Each sequence of a decode step gets one token behind a context of its own; a prefill is prompts
     of their own lengths. Times follow from the instructions and the machine's description alone;
@@ -174,6 +174,7 @@ def print_report(report: StepReport, ops: bool) -> None:
         )
     else:
         print("bound: none, as the image is of a graph, whose sizes are not known")
+    print(prediction_text(report))
     if report.bytes["bursts"]:
         print(
             f"main memory: {bytes_text(report.bytes['read'])} read, "
@@ -189,7 +190,7 @@ def print_report(report: StepReport, ops: bool) -> None:
     print_energy(report)
     if ops:
         print("\nmatrix unit by model op")
-        print_columns(op_rows(report), right="lr")
+        print_columns(op_rows(report), right="lrrrr")
 
 
 def print_energy(report: StepReport) -> None:
@@ -204,11 +205,29 @@ def print_energy(report: StepReport) -> None:
         print(f"at least {report.bound.joules:.3g} J in the time of the bound")
 
 
+def prediction_text(report: StepReport) -> str:
+    """What the closed forms say of the step, and by how much they are off."""
+    from ...runtime.timing.report import NO_PLAN
+
+    time, error = report.predicted_picoseconds, report.predicted_error
+    if time is None or error is None:
+        return f"predicted: none, as {NO_PLAN}"
+    return f"predicted: {time / 1e6:,.1f} us by closed forms, {error:+.2%}"
+
+
 def op_rows(report: StepReport) -> list[tuple[Any, ...]]:
-    """Share of the matrix unit's time by model op."""
+    """Time of the matrix unit by model op, emulated and predicted, and its share."""
     total = report.picoseconds or 1
-    found = report.ops.get("mxu", {})
-    return [(op_text(op), f"{sum(causes.values()) / total:.1%}") for op, causes in found.items()]
+    rows: list[tuple[Any, ...]] = [("op", "share", "us", "predicted", "error")]
+    for op, causes in report.ops.get("mxu", {}).items():
+        time = sum(causes.values())
+        texts = ("", "")
+        if report.predicted is not None:
+            predicted = report.predicted.get(op, 0)
+            error = f"{predicted / time - 1:+.1%}" if time else ""
+            texts = (f"{predicted / 1e6:,.1f}", error)
+        rows.append((op_text(op), f"{time / total:.1%}", f"{time / 1e6:,.1f}", *texts))
+    return rows
 
 
 def op_text(op: str) -> str:

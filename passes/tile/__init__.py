@@ -30,6 +30,7 @@ from .joint import Named
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
 from .plan import Limits, choose
+from .record import record_plan
 from .regions import ROW_COUNTS, assign_regions
 from .residency import Rooms
 from .rows import Embedding, emit_embedding
@@ -100,6 +101,7 @@ class TilePass(ModulePass):
                 declared = GlobalOp("scratch", name, type_)
                 op.body.block.insert_op_before(declared, function)
         _record_kv_block(op, written)
+        record_plan(op, named, choice, policy)
         body = Block()
         emitter = Emitter(body, function.location)
         chosen = dict(zip((kernel for kernel, _ in found), choice.kernels, strict=True))

@@ -242,6 +242,12 @@ class _Shapes:
             default=0,
         )
 
+    def _longer(self, *names: str) -> dict[str, int]:
+        """Bytes a row of these regions that the vector unit keeps: a block of a sequence's rows
+        begins anywhere in their buffers, so those are longer."""
+        rooms = self.rooms
+        return {n: rooms.row_bytes(n) for n in names if rooms.home(n) is Home.VECTOR}
+
     def _linear(self, named: Named, kernel: Linear) -> LinearShape:
         packing, policy, rooms = kernel.packing, self.limits.policy, self.rooms
         spec = FORMATS[packing.format]
@@ -307,6 +313,7 @@ class _Shapes:
             causal=not kernel.full,
             handed_bytes=self._handed(kernel.output),
             handed_rows=self.rooms.rows,
+            longer=self._longer(kernel.output),
             later_rows=limits.later_rows,
         )
 
@@ -319,8 +326,6 @@ class _Shapes:
         local = sum(
             part.columns + part.heads if part.norm is not None else 0 for part in kernel.parts
         ) + sum(p.heads * p.rope.dim for p in kernel.parts if p.rope is not None)
-        if not on_chip:  # A block of rows begins anywhere in these buffers, so they are longer.
-            local += sum(rooms.row_bytes(name) for name in sources) // FLOAT
         rows = {"angles": dim * FLOAT}
         out = max(part.columns * element_bytes(part.element) for part in kernel.parts)
         handed: dict[str, int] = {}
@@ -347,6 +352,7 @@ class _Shapes:
             repeats=named.repeats,
             row_choices=(rooms.rows,) if on_chip else None,
             handed=handed,
+            longer={} if on_chip else self._longer(*sources),
         )
 
     def _embedding(self, named: Named, kernel: Embedding) -> RowsShape:

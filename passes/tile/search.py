@@ -92,6 +92,11 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
         for total, part in ((spm, footprint.spm), (acc, footprint.acc)):
             for ring, nbytes in part.items():
                 total[ring] = max(total.get(ring, 0), aligned(machine, nbytes))
+    longer: dict[str, int] = {}
+    for footprint in footprints:
+        for name, nbytes in footprint.longer.items():
+            longer[name] = max(longer.get(name, 0), aligned(machine, nbytes))
+    held += sum(longer.values())
     local = max((aligned(machine, f.local) for f in footprints), default=0)
 
     def rings(total: Mapping[str, int]) -> int:

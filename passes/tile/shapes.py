@@ -38,6 +38,8 @@ class Footprint:
     spm: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     acc: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     local: int = 0
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """By which a kernel makes buffers longer that stay over all kernels, by their names."""
 
 
 class Kernel(Protocol):
@@ -90,6 +92,8 @@ class AttentionShape:
     """Bytes a row of the result, if it is handed to the matrix unit; else it goes to memory."""
     handed_rows: int = 0
     """Rows of that: the most of a step."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
     causal: bool = True
     """Rows see positions up to their own, not all."""
     later_rows: int = 0
@@ -97,14 +101,8 @@ class AttentionShape:
 
     def later(self, depth: int) -> "AttentionShape":
         """The same attention in an entry that takes over this KV block."""
-        return replace(
-            self,
-            most_rows=self.later_rows,
-            kv_block=depth,
-            on_chip=False,
-            handed_bytes=0,
-            later_rows=0,
-        )
+        rows = replace(self, most_rows=self.later_rows, later_rows=0, kv_block=depth)
+        return replace(rows, on_chip=False, handed_bytes=0, longer={})
 
     def tiles(self) -> Iterator[Tile]:
         """Powers of two: the KV block decides the bits of the result, so it is the asked one."""
@@ -146,6 +144,7 @@ class AttentionShape:
                 "pv": lines * self.head * FLOAT * (2 if tile.skew > 1 else 1),
             },
             lines * (self.head + (7 if tile.skew > 1 else 6)) * FLOAT,
+            {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()},
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
@@ -235,6 +234,8 @@ class RowsShape:
     """Rows of a block; None for any power of two."""
     handed: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """Bytes a row of each ring that other engines than the store queue read."""
+    longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Bytes a row of buffers that must be longer by a block of rows but one."""
 
     def tiles(self) -> Iterator[Tile]:
         """There is no second tile size."""
@@ -249,7 +250,8 @@ class RowsShape:
         spm = {ring: tile.rows * nbytes for ring, nbytes in each.items()}
         if self.vector_bytes:
             spm["vector"] = self.vector_bytes
-        return Footprint(spm, {}, tile.rows * self.local_row_bytes)
+        longer = {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()}
+        return Footprint(spm, {}, tile.rows * self.local_row_bytes, longer)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:
         """Bytes through hbm against lanes."""

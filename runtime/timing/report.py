@@ -1,4 +1,5 @@
-"""A timed step beside its bound and its energy: what `tilewright time --json` writes, and back."""
+"""A timed step beside its bound, its prediction and its energy: what `tilewright time --json`
+writes, and back."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from ...backend.image import Image
 from ...backend.isa.program import typed, typed_list, typed_object
 from ...backend.machine import Machine
 from ...backend.timing.energy import energy_of
+from .prediction import predict_step
 from .result import PICOSECONDS
 from .steps import OpCauses, TimedStep
 
@@ -20,6 +22,8 @@ MOST = 1 << 63
 """Counts of a report are smaller."""
 _FLOORS = ("hbm", "matrix", "vector", "dependencies")
 _BYTES = ("read", "written", "bursts")
+NO_PLAN = "the image has no plan of this entry: it holds kernels of one op, or was assembled"
+"""Why nothing is predicted."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class StepReport:
     """By what took them."""
     bound: StepBound | None
     """None where the image is of a graph."""
+    predicted: dict[str, int] | None = None
+    """Model op -> time by closed forms; None where the image has no plan."""
 
     @property
     def tokens(self) -> int:
@@ -87,6 +93,17 @@ class StepReport:
     def share(self) -> float | None:
         """The bound's share of the time: 1 is the best that can be."""
         return self.bound.largest / self.picoseconds if self.bound and self.picoseconds else None
+
+    @property
+    def predicted_picoseconds(self) -> int | None:
+        """The prediction of all ops."""
+        return None if self.predicted is None else sum(self.predicted.values())
+
+    @property
+    def predicted_error(self) -> float | None:
+        """How far the prediction is off, of the time: positive where it is too long."""
+        found = self.predicted_picoseconds
+        return found / self.picoseconds - 1 if found is not None and self.picoseconds else None
 
     @property
     def memory_share(self) -> float:
@@ -117,7 +134,7 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; times in picoseconds but for those called seconds."""
-        bound = self.bound
+        bound, predicted = self.bound, self.predicted_picoseconds
         floors = bound.picoseconds.items() if bound else ()
         return {
             "model": self.model,
@@ -130,6 +147,9 @@ class StepReport:
             "tokens": self.tokens,
             "seconds": self.picoseconds / PICOSECONDS,
             "bound_seconds": bound.largest / PICOSECONDS if bound else None,
+            "predicted_seconds": None if predicted is None else predicted / PICOSECONDS,
+            "predicted_error": self.predicted_error,
+            "predicted_reason": NO_PLAN if predicted is None else None,
             "share": self.share,
             "bound": {name: time / PICOSECONDS for name, time in floors} if bound else None,
             "bound_picoseconds": bound.picoseconds if bound else None,
@@ -145,6 +165,7 @@ class StepReport:
             "joules_per_token": self.total_joules / self.tokens,
             "causes": self.causes(),
             "ops": self.ops,
+            "predicted": self.predicted,
         }
 
     @staticmethod
@@ -176,6 +197,7 @@ class StepReport:
             },
             joules={name: _number(joules, name) for name in joules},
             bound=_bound(values) if values.get("bound") is not None else None,
+            predicted=_each_count(values, "predicted") if values.get("predicted") else None,
         )
         if not found.tokens:
             raise TilewrightError("sequences is empty, wanted at least one new token")
@@ -189,7 +211,10 @@ class StepReport:
 
 
 def report_of(image: Image, step: TimedStep) -> StepReport:
-    """A timed step of an image, with its energy and, where the image has a model, its bound."""
+    """A timed step of an image, with its energy, its prediction and, of a model, its bound.
+
+    Raises PlanError where the image's plan is none.
+    """
     machine = Machine.from_dict(image.machine)
     record = ModelRecord.from_dict(image.model) if image.model else None
     bound = None
@@ -214,6 +239,7 @@ def report_of(image: Image, step: TimedStep) -> StepReport:
         ops=step.op_causes(),
         joules=dict(vars(energy_of(machine, step.work))),
         bound=bound,
+        predicted=predict_step(image, machine, step.phase, step.parameters),
     )
 
 

@@ -21,6 +21,7 @@ WITHOUT_XDSL = {
     "backend.timing",
     "backend.image",
     "backend.bounds",
+    "backend.prediction",
     "backend.asm",
 }
 EVERYBODY = ("backend.errors", "backend.json_text")
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backend.timing": FOUNDATION | MIDDLE,
     "backend.image": FOUNDATION | MIDDLE,
     "backend.bounds": FOUNDATION | MIDDLE,
+    "backend.prediction": {"backend.machine", "backend.timing"},
     "backend.asm": {"backend.isa"},
     "dialects": {"backend.machine", "backend.formats", "backend.isa"},
     "passes": {
@@ -47,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "backend.formats",
         "backend.isa",
         "backend.timing",
+        "backend.prediction",
         "backend.image",
     },
     "runtime": WITHOUT_XDSL,

@@ -64,6 +64,33 @@ def test_weights_make_no_difference_to_time(images: tuple[str, str], result: Any
         assert result("time", SAMPLE, *step)["ops"] == result("time", images[0], *step)["ops"]
 
 
+def test_the_prediction_stands_beside_the_time_and_beside_each_op(
+    result: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = ("time", CONFIG, "--machine", "tw-small", "--context", "9,32,1")
+    found = result(*step)
+    assert run(*step, "--ops") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (line,) = (line for line in lines if line[:1] == ["predicted:"])
+    assert line[1] == f"{found['predicted_seconds'] * 1e6:,.1f}"
+    error = found["predicted_seconds"] / found["seconds"] - 1
+    assert (line[-1], found["predicted_error"]) == (f"{error:+.2%}", pytest.approx(error))
+    op, times = "blk.{l}.attn_qkv", found["ops"]["mxu"]
+    (row,) = (line for line in lines if line[:1] == [op])
+    emulated, predicted = sum(times[op].values()), found["predicted"][op]
+    assert row[2:4] == [f"{emulated / 1e6:,.1f}", f"{predicted / 1e6:,.1f}"]
+    assert row[4] == f"{predicted / emulated - 1:+.1%}"
+
+
+def test_kernels_of_one_op_have_no_prediction_and_that_is_said(
+    tmp_path: Path, result: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = compiled(tmp_path / "unfused.tw", "--unfused")
+    assert result("time", image, *SHORT)["predicted_seconds"] is None
+    assert run("time", image, *SHORT) == 0
+    assert "predicted: none, as the image has no plan of this entry" in capsys.readouterr().out
+
+
 def test_json_of_a_ragged_batch(result: Any) -> None:
     found = result("time", CONFIG, "--machine", "tw-small", "--context", "9,32,1")
     assert found["sequences"] == [[8, 1], [31, 1], [0, 1]]

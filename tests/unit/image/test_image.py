@@ -276,8 +276,8 @@ def rewrite_header(path: Path, old: bytes, new: bytes) -> None:
 
 
 def test_another_version(path: Path) -> None:
-    rewrite_header(path, b'"version":"2"', b'"version":"1"')
-    with pytest.raises(ImageError, match="image version 1, this tilewright reads 2"):
+    rewrite_header(path, b'"version":"3"', b'"version":"1"')
+    with pytest.raises(ImageError, match="image version 1, this tilewright reads 3"):
         read_image(path)
 
 

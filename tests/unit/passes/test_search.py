@@ -83,6 +83,15 @@ def test_what_crosses_trips_has_two_slots() -> None:
     assert footprints[0].local == footprints[1].local < footprints[2].local
 
 
+def test_longer_buffers_are_held_over_all_kernels() -> None:
+    """Beside the largest local part, whichever kernel has it; once for all that lengthen one."""
+    wide = replace(heads(), longer={"qkv": 1024})
+    tile = Tile(8, 1)
+    least = needs(SMALL, [heads().footprint(tile), linear().footprint(Tile(32, 8))])[0]
+    both = [wide.footprint(tile), wide.footprint(Tile(4, 1)), linear().footprint(Tile(32, 8))]
+    assert needs(SMALL, both)[0] == least + 7 * 1024
+
+
 def heads(rows: int = 16) -> RowsShape:
     return RowsShape(
         label="heads",

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from xdsl.dialects.builtin import IntegerAttr
 
+from tilewright.backend.isa import Channel
 from tilewright.backend.machine import load_machine
+from tilewright.backend.prediction import AttentionKernel
 from tilewright.compiler.driver import compile_entry, compile_model
 from tilewright.compiler.frontend.builder import EntryShape
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.passes.located import PassError
+from tilewright.passes.tile.record import PLAN, plan_of
 from tilewright.passes.tile.search import DoesNotFitError
 
 from .models import (
@@ -24,6 +27,7 @@ from .models import (
     least_scratchpad,
     machine_file,
     model_module,
+    parse,
 )
 
 CONFIGS = Path(__file__).parents[3] / "samples" / "configs"
@@ -54,6 +58,34 @@ def test_the_kv_block_is_kept_and_recorded(entry: EntryShape) -> None:
     assert module.attributes["tw.kv_block"] == IntegerAttr(8, 64)
     slots = re.findall(r'ring "kv" : memref<\d+x(\d+)x32xf32', str(module))
     assert set(slots) == {"8"}
+
+
+@pytest.mark.parametrize("entry", [PREFILL, DECODE], ids=["prefill", "decode"])
+def test_the_plan_is_recorded_and_text_keeps_it(entry: EntryShape) -> None:
+    module = apply(model_module(entry, "bf16", qk_norm=True), *TO_TILE, machine="tw-small")
+    weights = Channel("weights_1", "ld", ("mxu",), "slot", 7, 640, "spm")
+    plan = plan_of(module, [weights, replace(weights, name="weights", slots=9)])
+    assert plan is not None
+    assert plan == plan_of(parse(str(module)), [weights])
+    assert plan.slots == {"weights": 7}, "the fewest of a role"
+    ops = [kernel.op.rpartition(".")[2] for kernel in plan.kernels]
+    assert ops[:4] == ["token_embd", "attn_qkv", "kv_append", "attention"]
+    assert ops[4:] == ["attn_output", "ffn_gate_up", "ffn_down", "output"]
+    assert {k.op: k.repeats for k in plan.kernels}["output"] == 1
+    attention = next(k for k in plan.kernels if isinstance(k, AttentionKernel))
+    assert (attention.repeats, attention.heads, attention.kv_heads) == (2, 4, 2)
+    assert module.attributes["tw.kv_block"] == IntegerAttr(attention.depth, 64)
+    far = attention.query == "memory"
+    assert far == ('ring "query"' in str(module)), "queries are loaded where they are far"
+
+
+def test_a_kernel_without_a_closed_form_leaves_no_plan() -> None:
+    module = apply(
+        model_module(DECODE), "canonicalise", "expand-attention", "fuse", *TO_TILE[3:],
+        machine="tw-small", unfused=True,
+    )  # fmt: skip
+    assert PLAN not in module.attributes
+    assert plan_of(module, []) is None
 
 
 def test_a_kv_block_is_a_power_of_two() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tilewright.backend.bounds import ModelRecord, bound_of, step_of
 from tilewright.backend.errors import TilewrightError
 from tilewright.backend.image import Image, read_image
 from tilewright.backend.machine import Machine
+from tilewright.backend.prediction import PlanError
 from tilewright.backend.timing.energy import energy_of
 from tilewright.compiler import compile_model
 from tilewright.runtime.launch import Launch, SessionError, StepShape
@@ -155,6 +157,35 @@ def test_a_damaged_report_is_refused(
     damage(values)
     with pytest.raises(TilewrightError, match=message):
         StepReport.from_dict(values)
+
+
+@pytest.mark.parametrize("phase", ["decode", "prefill"])
+def test_a_step_is_predicted_from_its_image(phase: str, image: Image) -> None:
+    """Of ops that last a few latencies each: no more than the order of the time is asked for."""
+    found = report_of(image, timed(image, phase, 20, 3, 9))
+    assert found.predicted is not None
+    assert found.bound is not None
+    assert set(found.ops["mxu"]) - {""} <= set(found.predicted)
+    assert found.predicted_picoseconds == sum(found.predicted.values()) > found.bound.largest
+    assert found.predicted_error is not None
+    assert abs(found.predicted_error) < 0.2
+    values = json.loads(json.dumps(found.to_dict()))
+    assert values["predicted_seconds"] == sum(found.predicted.values()) / 1e12
+    assert values["predicted_reason"] is None
+    assert StepReport.from_dict(values) == found
+
+
+def test_without_a_plan_nothing_is_predicted_and_the_reason_is_said(image: Image) -> None:
+    bare = replace(image, plans={})
+    found = report_of(bare, timed(bare, "decode", 4))
+    values = found.to_dict()
+    assert found.predicted is None
+    assert values["predicted_seconds"] is None
+    assert "no plan of this entry" in values["predicted_reason"]
+    assert StepReport.from_dict(json.loads(json.dumps(values))) == found
+    wrong = replace(image, plans={"decode": {"kernels": 3}})
+    with pytest.raises(PlanError, match="kernels is 3, wanted a list"):
+        report_of(wrong, timed(wrong, "decode", 4))
 
 
 def test_a_report_is_an_object() -> None:
