@@ -45,7 +45,7 @@ MODELS = [
     ("llama-3-70b", INT4, "essay-3tbs"),
     ("llama-3-70b", None, "essay-3tbs"),
 ]
-ON_CHIP = 0.2
+ON_CHIP = 0.12
 """Error that is allowed of a step of a small model without main memory: its ops take a few
 microseconds each, and wait for results on their way rather than for products."""
 STREAMED = {"wait @weights", "wait @narrow_weights", "wait @kv"}
