@@ -40,7 +40,7 @@ LINEAR = LinearKernel(
 )  # fmt: skip
 ATTENTION = AttentionKernel(
     op="attention", repeats=1, heads=8, kv_heads=8, head=128, operand_bytes=2, kv_bytes=2,
-    result_bytes=2, phases=1, queries=1, full=False, rows=1, depth=128, block_heads=8, skew=0,
+    result_bytes=2, phases=1, queries=1, full=False, rows=1, depth=128, block_heads=8, skew=0, whole=False,
     query="matrix", own=True, result="matrix",
 )  # fmt: skip
 ROWS = RowsKernel(
