@@ -215,8 +215,8 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
     wide, narrow = pace.vector(lines, positions, 1), pace.vector(lines, 1)
     return Trip(
         scores=scores,
-        softmax=beside + 2 * wide + narrow,
-        kept=0 if kernel.whole else 3 * narrow,
+        softmax=beside + 2 * wide + (0 if kernel.whole else narrow),
+        kept=narrow if kernel.whole else 3 * narrow,
         mix=mix,
         update=0 if kernel.whole else beside + pace.vector(lines, kernel.head, 3),
     )
