@@ -102,8 +102,9 @@ def _pieces(
                 packing = linear.packing
                 full = packing.n // packing.panel
                 readers = [k.kernel for k in kernels if getattr(k.kernel, "source", "") == name]
-                whole = rooms.row_bytes(name)
-                others = max((rooms.row_bytes(n) for n in handed - {name}), default=0)
+                slots = {n: rooms.shape(n)[0] * rooms.row_bytes(n) for n in handed}
+                whole = slots.pop(name)
+                others = max(slots.values(), default=0)
                 for pieces in range(MOST_PIECES, 1, -1):
                     even = full and packing.n % packing.panel == 0
                     even = even and full // tile.panels % pieces == 0

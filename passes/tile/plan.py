@@ -78,7 +78,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         joint = Joint.of(written, rooms)
         shapes = [_Shapes(machine, rooms, limits, joint.regions).of(named) for named in written]
         try:
-            plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms))
+            plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms, joint))
         except DoesNotFitError as error:
             if refused is None or error.wanted < refused.wanted:
                 refused = error
@@ -189,10 +189,11 @@ def _rooms(
     return Rooms(regions, homes, limits.extents["rows"], least, elements, handed)
 
 
-def _held(machine: Machine, rooms: Rooms) -> int:
+def _held(machine: Machine, rooms: Rooms, joint: Joint) -> int:
     """Bytes of the buffers that the vector unit keeps, each aligned, and of the regions of tensors
     where the scratchpad holds them, too."""
     kept = [rooms.row_bytes(name) for name, home in rooms.homes.items() if home is Home.VECTOR]
+    kept += [FLOAT for _ in joint.squared]
     held = sum(aligned(machine, rooms.rows * n) for n in kept)
     if machine.has_hbm:
         return held

@@ -208,8 +208,7 @@ class Rooms:
             return slot
         self.values[name] = e.buffer(self.shape(name), self.element(name), name, ring)
         if name in self.squared:
-            rows = self.shape(name)[0]
-            self.squares[name] = e.buffer((rows, 1), Float32Type(), "squares")
+            self.squares[name] = e.buffer((self.rows, 1), Float32Type(), "squares")
         return self.values[name]
 
     def by_head(self, e: Emitter, name: str, head: int) -> SSAValue:

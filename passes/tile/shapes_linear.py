@@ -129,7 +129,7 @@ class LinearShape:
             spm["residual"] = rows * self.out_columns * FLOAT
         if self.angle_bytes:
             spm["angles"] = rows * self.angle_bytes
-        local = rows * ((2 + self.temporaries * columns) * FLOAT + self.turned_bytes)
+        local = rows * ((1 + self.temporaries * columns) * FLOAT + self.turned_bytes)
         return Footprint(spm, {"sums": rows * columns * FLOAT}, local)
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:

@@ -46,7 +46,7 @@ def test_bytes_of_a_7b_step_are_those_counted_by_hand() -> None:
     assert found.weights == matrices + 65 * 4096 * 4
     assert found.kv_read == 1023 * 512 * 1024
     assert found.kv_written == 512 * 1024
-    assert found.rows == 4096 * 2 + 4 + 2 * 64 * 4 + 4
+    assert found.rows == 4096 * 2 + 4 + 2 * 64 * 4
     assert found.logits == 32000 * 4
 
 
@@ -151,11 +151,11 @@ def test_without_main_memory_the_arrays_and_the_chain_are_left() -> None:
 
 
 def test_the_least_work_by_hand() -> None:
-    """One token behind 1,023: all that comes in passes the scratchpad, but for two numbers."""
+    """One token behind 1,023: all that comes in passes the scratchpad, but for the token."""
     found = seven([1024])
     work = least_work(ESSAY, found)
     assert work.hbm_bytes == found.bytes.total
-    assert work.spm_bytes == 2 * (found.bytes.total - found.bytes.written - 4 - 4)
+    assert work.spm_bytes == 2 * (found.bytes.total - found.bytes.written - 4)
     layer = (3 * 4096 + 4096 + 2 * 11008) * (2 * 32 + 1) + 4096 * (2 * 86 + 1)
     assert work.acc_bytes == 4 * (32 * layer + 32000 * (2 * 32 + 1))
     exact = least_work(ESSAY, seven([1024], policy="exact"))
