@@ -35,14 +35,14 @@ DECODE = [
 ]
 PREFILL = [((512,), None), ((2048,), None), ((2048,), 512)]
 """Prompts, and the tokens that a launch takes."""
+SEVEN = "llama-2-7b-32k"
 MODELS = [
-    ("llama-2-7b-32k", INT4, "tpu-v5e"),
-    ("llama-2-7b-32k", None, "tpu-v5e"),
-    ("llama-2-7b-32k", None, "essay-3tbs"),
+    (SEVEN, INT4, "tpu-v5e"),
+    (SEVEN, None, "tpu-v5e"),
+    (SEVEN, None, "essay-3tbs"),
     ("llama-3-70b", INT4, "essay-3tbs"),
     ("llama-3-70b", None, "essay-3tbs"),
 ]
-SEVEN = "llama-2-7b-32k"
 STOCK = "weights that the ring holds ahead are more, or fewer, than the law of turns says"
 KNOWN: dict[tuple[str, str | None, str, str], tuple[float, float, str]] = {
     (SEVEN, INT4, "tpu-v5e", "decode 8,192 x 1"): (TOTAL, 0.065, STOCK),
