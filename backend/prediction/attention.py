@@ -20,12 +20,14 @@ HEADS_AT_ONCE = 4
 PROMPT_SCALARS, HEADS_SCALARS, SEQUENCES_SCALARS = 3, 5, 9
 """Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are
 heads of one sequence, and where they are sequences."""
-OWN_SCALARS = 5
-"""Of the matrix unit for each product with the step's own keys and values."""
+OWN_SCALARS, WHOLE_OWN_SCALARS = 5, 4
+"""Of the matrix unit for each product with the step's own keys and values; in one KV block."""
 VECTOR_SCALARS = (2, 2, 6)
 """Of the vector unit for each stage, by the cuts."""
 TASK_SCALARS = (30, 95, 98)
 """Of the matrix unit for a task that is a sequence, by the cuts: where its rows and heads are."""
+WHOLE_SCALARS = 14
+"""Of the matrix unit for a task that is a sequence in one KV block."""
 HEAD_SCALARS = 30
 """Of the vector unit for a task, and of the matrix unit for one that is heads of a sequence."""
 
@@ -60,7 +62,9 @@ def attention_demand(
     moved = 0
     lead, last = 0, found[-1]
     rows = kernel.heads // each * kernel.head
-    tail = pace.fill + _update(kernel, last, pace) + _finish(kernel, last, pace)
+    tail = pace.fill + _finish(kernel, last, pace)
+    if not kernel.whole:
+        tail += _update(kernel, last, pace)
     if kernel.query == "memory":
         moved += lines * kernel.operand_bytes
         lead = _way(kernel, found[0], pace)
@@ -112,11 +116,12 @@ def _compute(
     `beside` is the part of the time in which keys and values take turns with queries.
     """
     each = kernel.kv_heads // kernel.block_heads
+    skew = _skew(kernel)
     # What crosses from trip to trip has two slots in every program.
-    least = {"scores": 1 + min(kernel.skew, 1), "pv": 1 + kernel.skew // 2}
+    least = {"scores": 1 + min(skew, 1), "pv": 1 + skew // 2}
     rings = ("query", "scores", "p", "pv")
     slots = {ring: max(pace.slots(ring), least.get(ring, 1)) for ring in rings}
-    pipeline = Pipeline(kernel.skew, pace.fill, slots)
+    pipeline = Pipeline(skew, pace.fill, slots)
     # The first queries come in before the first product.
     pipeline.free["query"] = deque([-_way(kernel, chains[0][0], pace, beside)] * slots["query"])
     several = [(chain, len(list(same))) for chain, same in groupby(chains)]
@@ -130,6 +135,11 @@ def _compute(
     for chain, count in several:
         pipeline.repeat(count, partial(run, chain))
     return pipeline.matrix
+
+
+def _skew(kernel: AttentionKernel) -> int:
+    """Cuts of the loop over KV blocks; one block alone has none."""
+    return 0 if kernel.whole else kernel.skew
 
 
 def _way(kernel: AttentionKernel, task: Task, pace: Pace, beside: float = 0) -> int:
@@ -150,6 +160,7 @@ def _trips(
     kernel: AttentionKernel, task: Task, pace: Pace, beside: float
 ) -> list[tuple[Trip, int]]:
     """The KV blocks of a task, how many of each; as many as there are cuts, or more."""
+    skew = _skew(kernel)
     blocks = ceil_div(task.extent, kernel.depth)
     rest = task.extent - (blocks - 1) * kernel.depth
     full = _trip(kernel, task.queries, kernel.depth, 0, pace)
@@ -157,10 +168,11 @@ def _trips(
         _trip(kernel, task.queries, rest, int(kernel.own), pace),
         behind=_finish(kernel, task, pace),
         last=kernel.query == "memory",
-        late=kernel.skew > 0,
+        late=skew > 0,
     )
     of_sequences = kernel.queries == 1 and kernel.block_heads == kernel.kv_heads
-    scalars = TASK_SCALARS[kernel.skew] if of_sequences else HEAD_SCALARS
+    of_task = WHOLE_SCALARS if kernel.whole else TASK_SCALARS[skew]
+    scalars = of_task if of_sequences else HEAD_SCALARS
     if kernel.queries > 1:
         scalars = 0
     first = last if blocks == 1 else full
@@ -169,12 +181,12 @@ def _trips(
         scores=first.scores + pace.scalars(scalars),
         before=_start(kernel, task, pace) + pace.scalars(HEAD_SCALARS),
         way=_way(kernel, task, pace, beside),
-        late=kernel.skew > 1 or first.late,
+        late=skew > 1 or first.late,
     )
     trips = [(first, 1)]
     if blocks > 1:
         trips += [(full, blocks - 2), (last, 1)]
-    return [*trips, (EMPTY, max(kernel.skew - blocks, 0))]
+    return [*trips, (EMPTY, max(skew - blocks, 0))]
 
 
 def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace: Pace) -> Trip:
@@ -187,8 +199,9 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         scalars = PROMPT_SCALARS
     else:
         several = kernel.block_heads < kernel.kv_heads
-        scalars = HEADS_SCALARS if several else SEQUENCES_SCALARS
-    beside = pace.scalars(VECTOR_SCALARS[kernel.skew])
+        scalars = HEADS_SCALARS if several or kernel.whole else SEQUENCES_SCALARS
+    of_own = WHOLE_OWN_SCALARS if kernel.whole else OWN_SCALARS
+    beside = pace.scalars(VECTOR_SCALARS[_skew(kernel)])
 
     def products(n: int, k: int, each: int) -> int:
         one = pace.product(flat, n, k, kernel.phases, 0)
@@ -201,15 +214,15 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         scores += products(loaded, kernel.head, each)
         mix += products(kernel.head, loaded, each)
     if own:
-        scores += products(own, kernel.head, OWN_SCALARS)
-        mix += products(kernel.head, own, OWN_SCALARS)
+        scores += products(own, kernel.head, of_own)
+        mix += products(kernel.head, own, of_own)
     wide, narrow = pace.vector(lines, positions, 1), pace.vector(lines, 1)
     return Trip(
         scores=scores,
-        softmax=beside + 2 * wide + narrow,
-        kept=3 * narrow,
+        softmax=beside + 2 * wide + (0 if kernel.whole else narrow),
+        kept=narrow if kernel.whole else 3 * narrow,
         mix=mix,
-        update=beside + pace.vector(lines, kernel.head, 3),
+        update=0 if kernel.whole else beside + pace.vector(lines, kernel.head, 3),
     )
 
 
@@ -218,6 +231,8 @@ def _lines(kernel: AttentionKernel, task: Task) -> int:
 
 
 def _start(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
+    if kernel.whole:
+        return 0
     lines = _lines(kernel, task)
     return 2 * pace.vector(lines, 1, 1) + pace.vector(lines, kernel.head, 1)
 
@@ -228,4 +243,6 @@ def _update(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
 
 def _finish(kernel: AttentionKernel, task: Task, pace: Pace) -> int:
     lines = _lines(kernel, task)
+    if kernel.whole:
+        return pace.vector(lines, kernel.head)
     return pace.vector(lines, 1) + pace.vector(lines, kernel.head)

@@ -92,8 +92,7 @@ def _block(kernel: LinearKernel, m: int, pace: Pace) -> float:
         if turn is not None:
             stored, stores = m * turn.stored, turn.stores
             epilogue += _turned(turn, m, pace)
-        come = pace.arrival(nbytes) if pace.machine.has_hbm else 0
-        weights = (come + product) / pace.slots(WEIGHTS)
+        weights = (pace.arrival(nbytes) + product) / pace.slots(WEIGHTS)
         held_up = pace.move(stored + kernel.residuals * read)
         panel = max(tiles * product, tiles * weights + held_up)
         longest = max(panel, epilogue, (panel + pace.fill + epilogue) / pace.slots("sums"))

@@ -128,6 +128,8 @@ class AttentionKernel:
     """KV heads in a KV block."""
     skew: int
     """Cuts that make a pipeline of the loop over KV blocks."""
+    whole: bool
+    """All positions are one KV block: no running maximum, sum and output, and no pipeline."""
     query: str
     """Home of the queries."""
     own: bool

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ..machine import Machine
 from .attention import attention_demand
 from .demand import RINGS, Demand, first_slots
-from .in_place import in_place, without_streams
 from .linear import linear_demand
 from .pace import Pace
 from .plan import AttentionKernel, Kernel, LinearKernel, Plan, RowsKernel
@@ -38,14 +37,13 @@ class Launch:
 def predict_launch(plan: Plan, machine: Machine, launch: Launch) -> dict[str, float]:
     """Picoseconds by model op, as the matrix unit passes from op to op: they add up to the launch.
 
+    The machine has main memory: forms are of rows and weights that are moved.
+
     Of kernels without products, only those that it waits for itself have a share of their own; the
     others' time is that of the next op. What follows the last product has the name "".
     """
     pace = Pace(machine, plan.slots)
     demands = [_demand(kernel, launch, pace) for kernel in plan.kernels]
-    if not machine.has_hbm:
-        kernels = [in_place(kernel) for kernel in plan.kernels]
-        demands = [without_streams(_demand(kernel, launch, pace)) for kernel in kernels]
     order = [demands[number] for number in _order(plan.kernels)]
     return Passage(order, pace).times()
 

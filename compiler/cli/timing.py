@@ -207,11 +207,9 @@ def print_energy(report: StepReport) -> None:
 
 def prediction_text(report: StepReport) -> str:
     """What the closed forms say of the step, and by how much they are off."""
-    from ...runtime.timing.report import NO_PLAN
-
     time, error = report.predicted_picoseconds, report.predicted_error
     if time is None or error is None:
-        return f"predicted: none, as {NO_PLAN}"
+        return f"predicted: none, as {report.predicted_reason}"
     return f"predicted: {time / 1e6:,.1f} us by closed forms, {error:+.2%}"
 
 

@@ -210,6 +210,7 @@ def _attention(
         depth=tile.depth,
         block_heads=tile.heads,
         skew=tile.skew,
+        whole=kernel.positions <= tile.depth,
         query=rooms.home(kernel.query).value,
         own=rooms.on_chip(kernel.query),
         result=rooms.home(kernel.output).value,

@@ -11,19 +11,29 @@ from ...backend.machine import Machine
 from ...backend.prediction import Launch, Plan, predict_launch
 from ..functional.parameters import Parameters
 
+NO_PLAN = "the image has no plan of this entry: it holds kernels of one op, or was assembled"
+NO_FORM = "there is no form for rows and weights in the scratchpad, without main memory"
+"""Why nothing is predicted."""
+
+
+def no_prediction(image: Image, machine: Machine, phase: str) -> str | None:
+    """Why nothing is predicted of a step; None where something is."""
+    if not image.plans.get(phase):
+        return NO_PLAN
+    return None if machine.has_hbm else NO_FORM
+
 
 def predict_step(
     image: Image, machine: Machine, phase: str, parameters: Sequence[Parameters]
 ) -> dict[str, int] | None:
-    """Picoseconds by model op, all launches together; None where the image has no plan for them.
+    """Picoseconds by model op, all launches together; None where there is a reason for none.
 
     `parameters` are those of each launch (`TimedStep`). An op's time is that of the matrix unit,
     waiting included, so ops add up to the step. Raises PlanError for a plan that is none.
     """
-    noted = image.plans.get(phase)
-    if not noted:
+    if no_prediction(image, machine, phase) is not None:
         return None
-    plan = Plan.from_dict(noted)
+    plan = Plan.from_dict(image.plans[phase])
     found: Counter[str] = Counter()
     for one in parameters:
         for op, time in predict_launch(plan, machine, launch_of(one)).items():

@@ -14,7 +14,7 @@ from ...backend.image import Image
 from ...backend.isa.program import typed, typed_list, typed_object
 from ...backend.machine import Machine
 from ...backend.timing.energy import energy_of
-from .prediction import predict_step
+from .prediction import no_prediction, predict_step
 from .result import PICOSECONDS
 from .steps import OpCauses, TimedStep
 
@@ -22,8 +22,6 @@ MOST = 1 << 63
 """Counts of a report are smaller."""
 _FLOORS = ("hbm", "matrix", "vector", "dependencies")
 _BYTES = ("read", "written", "bursts")
-NO_PLAN = "the image has no plan of this entry: it holds kernels of one op, or was assembled"
-"""Why nothing is predicted."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,9 @@ class StepReport:
     bound: StepBound | None
     """None where the image is of a graph."""
     predicted: dict[str, int] | None = None
-    """Model op -> time by closed forms; None where the image has no plan."""
+    """Model op -> time by closed forms."""
+    predicted_reason: str | None = None
+    """Why nothing is predicted; None where something is."""
 
     @property
     def tokens(self) -> int:
@@ -149,7 +149,7 @@ class StepReport:
             "bound_seconds": bound.largest / PICOSECONDS if bound else None,
             "predicted_seconds": None if predicted is None else predicted / PICOSECONDS,
             "predicted_error": self.predicted_error,
-            "predicted_reason": NO_PLAN if predicted is None else None,
+            "predicted_reason": self.predicted_reason,
             "share": self.share,
             "bound": {name: time / PICOSECONDS for name, time in floors} if bound else None,
             "bound_picoseconds": bound.picoseconds if bound else None,
@@ -198,6 +198,9 @@ class StepReport:
             joules={name: _number(joules, name) for name in joules},
             bound=_bound(values) if values.get("bound") is not None else None,
             predicted=_each_count(values, "predicted") if values.get("predicted") else None,
+            predicted_reason=(
+                typed(values, "predicted_reason", str) if values.get("predicted_reason") else None
+            ),
         )
         if not found.tokens:
             raise TilewrightError("sequences is empty, wanted at least one new token")
@@ -240,6 +243,7 @@ def report_of(image: Image, step: TimedStep) -> StepReport:
         joules=dict(vars(energy_of(machine, step.work))),
         bound=bound,
         predicted=predict_step(image, machine, step.phase, step.parameters),
+        predicted_reason=no_prediction(image, machine, step.phase),
     )
 
 

@@ -41,7 +41,7 @@ LINEAR = LinearKernel(
 ATTENTION = AttentionKernel(
     op="attention", repeats=1, heads=8, kv_heads=8, head=128, operand_bytes=2, kv_bytes=2,
     result_bytes=2, phases=1, queries=1, full=False, rows=1, depth=128, block_heads=8, skew=0,
-    query="matrix", own=True, result="matrix",
+    whole=False, query="matrix", own=True, result="matrix",
 )  # fmt: skip
 ROWS = RowsKernel(
     op="rows", repeats=1, count="rows", rows=128, picked=False,
@@ -96,6 +96,23 @@ def test_one_task_of_attention() -> None:
     assert found.stream == pytest.approx(2 * pace.arrival(127 * 8 * 128 * 2) / 8)
     assert (found.ring, found.ahead, found.handed) == (KV, True, True)
     assert attention_demand(ATTENTION, [(500, 0)], Pace(MACHINE, DEEP)) == Demand("attention")
+
+
+def test_one_kv_block_has_no_state_and_no_update() -> None:
+    pace = Pace(MACHINE, DEEP)
+    whole = replace(ATTENTION, whole=True, skew=1)
+    found = attention_demand(whole, [(127, 1)], pace)
+    # Scalars are fewer, too: 5 a stage, 3 and 4 for four heads, 14 for the task.
+    products = 5 + 8 * 8 + 2 * 3 + 8 * 8 + 2 * 4
+    task = 14 + 2 * products + 264 + 2 + 2 * 33
+    assert found.compute == task * CYCLE
+    # The pass that scales.
+    assert found.tail == (264 + 33) * CYCLE
+    # Tasks follow each other: no products of one beside the softmax of another.
+    assert attention_demand(whole, [(127, 1)] * 9, pace).compute == 9 * task * CYCLE
+    parted = attention_demand(replace(whole, whole=False), [(127, 1)], pace)
+    assert parted.stream == found.stream
+    assert parted.tail > found.tail
 
 
 def test_keys_of_the_step_out_of_main_memory_do_not_come_ahead() -> None:

@@ -188,6 +188,17 @@ def test_without_a_plan_nothing_is_predicted_and_the_reason_is_said(image: Image
         report_of(wrong, timed(wrong, "decode", 4))
 
 
+def test_without_main_memory_nothing_is_predicted_and_the_reason_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "sample.tw"
+    compile_model(SAMPLE, "groq-like", max_context=CONTEXT, batch=BATCH, chunk=CHUNK, output=path)
+    image = read_image(path)
+    assert image.plans["decode"]
+    found = report_of(image, timed(image, "decode", 4))
+    assert found.predicted is None
+    assert "rows and weights in the scratchpad" in found.to_dict()["predicted_reason"]
+    assert StepReport.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
 def test_a_report_is_an_object() -> None:
     with pytest.raises(TilewrightError, match="found list, wanted an object"):
         StepReport.from_dict([1])
