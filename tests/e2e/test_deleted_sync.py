@@ -90,19 +90,39 @@ def test_every_deleted_synchronisation_is_noticed(streamed: ModuleOp) -> None:
 def test_a_token_deleted_at_both_ends_is_a_race(
     streamed: ModuleOp, checkpoint: RandomCheckpoint
 ) -> None:
-    """Without its token a channel balances, so only the order of accesses shows."""
+    """Without its token a channel balances, so only the order of accesses shows. One may be implied
+    by a later token of the same two engines: then both are deleted."""
     tokens = {op.channel_name for op in streamed.walk() if isinstance(op, SignalOp)}
     assert tokens
     launch = random_launch(streamed, seed=1)
+    alone = 0
     for token in sorted(tokens):
-        module = streamed.clone()
-        for op in list(module.walk()):
-            if isinstance(op, SignalOp | AwaitOp) and op.channel_name == token:
-                op.detach()
-                op.erase()
-        found = races(module, launch, checkpoint)
+        found = races(without(streamed, {token}), launch, checkpoint)
+        alone += bool(found)
+        if not found:
+            found = races(without(streamed, beside(streamed, token)), launch, checkpoint)
         region = token.removesuffix("_ready")
         assert any(f"@{region}" in race and " at " in race for race in found), (token, found)
+    assert alone, "some token stands alone"
+
+
+def beside(module: ModuleOp, token: str) -> set[str]:
+    """The tokens between the same two engines."""
+    engines: dict[str, set[str]] = {}
+    for op in module.walk():
+        if isinstance(op, SignalOp | AwaitOp):
+            engines.setdefault(op.channel_name, set()).add(str(op.engine))
+    return {name for name, pair in engines.items() if pair == engines[token]}
+
+
+def without(module: ModuleOp, tokens: set[str]) -> ModuleOp:
+    """A copy in which nobody signals or awaits these tokens."""
+    module = module.clone()
+    for op in list(module.walk()):
+        if isinstance(op, SignalOp | AwaitOp) and op.channel_name in tokens:
+            op.detach()
+            op.erase()
+    return module
 
 
 def races(module: ModuleOp, launch: Launch, checkpoint: RandomCheckpoint) -> list[str]:
