@@ -23,12 +23,14 @@ every operand."""
 PROMPT_SCALARS, HEADS_SCALARS, SEQUENCES_SCALARS = 3, 5, 9
 """Scalar instructions of the matrix unit for each stage: in prompts, where tasks of a chain are
 heads of one sequence, and where they are sequences."""
-OWN_SCALARS = 5
-"""Of the matrix unit for each product with the step's own keys and values."""
+OWN_SCALARS, WHOLE_OWN_SCALARS = 5, 4
+"""Of the matrix unit for each product with the step's own keys and values; in one KV block."""
 VECTOR_SCALARS = (2, 2, 6)
 """Of the vector unit for each stage, by the cuts."""
 TASK_SCALARS = (30, 95, 98)
 """Of the matrix unit for a task that is a sequence, by the cuts: where its rows and heads are."""
+WHOLE_SCALARS = 14
+"""Of the matrix unit for a task that is a sequence in one KV block."""
 HEAD_SCALARS = 30
 """Of the vector unit for a task, and of the matrix unit for one that is heads of a sequence."""
 
@@ -196,7 +198,7 @@ def _only_trip(kernel: AttentionKernel, task: Task, pace: Pace, beside: float) -
     narrow = pace.vector(_lines(kernel, task), 1)
     return replace(
         trip,
-        scores=trip.scores + pace.scalars(TASK_SCALARS[0] if kernel.queries == 1 else 0),
+        scores=trip.scores + pace.scalars(WHOLE_SCALARS if kernel.queries == 1 else 0),
         softmax=trip.softmax - narrow,
         kept=narrow,
         update=0,
@@ -216,7 +218,8 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         scalars = PROMPT_SCALARS
     else:
         several = kernel.block_heads < kernel.kv_heads
-        scalars = HEADS_SCALARS if several else SEQUENCES_SCALARS
+        scalars = HEADS_SCALARS if several or kernel.whole else SEQUENCES_SCALARS
+    of_own = WHOLE_OWN_SCALARS if kernel.whole else OWN_SCALARS
     beside = pace.scalars(VECTOR_SCALARS[kernel.skew])
 
     def products(n: int, k: int, each: int) -> int:
@@ -230,8 +233,8 @@ def _trip(kernel: AttentionKernel, queries: int, positions: int, own: int, pace:
         scores += products(loaded, kernel.head, each)
         mix += products(kernel.head, loaded, each)
     if own:
-        scores += products(own, kernel.head, OWN_SCALARS)
-        mix += products(kernel.head, own, OWN_SCALARS)
+        scores += products(own, kernel.head, of_own)
+        mix += products(kernel.head, own, of_own)
     wide, narrow = pace.vector(lines, positions, 1), pace.vector(lines, 1)
     return Trip(
         scores=scores,
