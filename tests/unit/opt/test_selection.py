@@ -89,6 +89,6 @@ def test_what_is_printed_is_a_pass(option: str, capsys: pytest.CaptureFixture[st
 def test_a_module_that_is_no_graph_must_say_where_it_stands() -> None:
     with pytest.raises(TilewrightError, match="is tiled and does not say which pass it stands"):
         selected(Wanted(to="isa"), text=TILED)
-    assert selected(Wanted(to="tiled", start_after="tile"), text=TILED) == []
+    assert selected(Wanted(to="tiled", start_after="reside"), text=TILED) == []
     with pytest.raises(TilewrightError, match="stands behind tile, and fuse comes before it"):
         selected(Wanted(to="fused"), Origin(after="tile"), TILED)
