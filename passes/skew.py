@@ -9,8 +9,8 @@ of t - 1 if 1 <= t <= n; ... }`, and a slot is left over behind it. Conditions a
 trips, so that any number of trips, 0 included, is right; no statement changes. A private buffer
 that a later stage reads becomes one for each trip under way; slots of other channels never cross.
 
-Where the loop around it is marked `tile.overlap`, the pipeline goes on from one of that loop's trips
-to the next (`skew_tasks.py`).
+Where the loop around it is marked `tile.overlap`, the pipeline goes on from one of that loop's
+trips to the next (`skew_tasks.py`).
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def choose(machine: Machine, kernels: Sequence[Named], regions: Regions, limits:
         try:
             plan = search(machine, shapes, limits.held_bytes + _held(machine, rooms, joint))
         except DoesNotFitError as error:
-            if refused is None or error.wanted < refused.wanted:
+            if refused is None or error.order < refused.order:
                 refused = error
             continue
         if best is None or plan.picoseconds < best.picoseconds:

@@ -33,11 +33,20 @@ each memory: else other kernels need smaller tiles, or rings run less far ahead.
 
 
 class DoesNotFitError(TilewrightError):
-    """No plan fits the machine; `wanted` are the bytes of the memory that is too small."""
+    """No plan fits the machine; `wanted` are the bytes of the memory that is too small.
 
-    def __init__(self, text: str, wanted: int) -> None:
+    Scratchpad is too small for plans whose sums fit; `accumulators`: there are none.
+    """
+
+    def __init__(self, text: str, wanted: int, accumulators: bool = False) -> None:
         super().__init__(text)
         self.wanted = wanted
+        self.accumulators = accumulators
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """Of several refusals the least is what it takes: one whose sums fit, then fewest bytes."""
+        return self.accumulators, self.wanted
 
 
 @dataclass(frozen=True)
@@ -288,6 +297,7 @@ def _refuse(
         f"this program need {want}; `{kernels[worst].label}` needs most ({sizes[worst]} bytes for "
         f"a tile of {rows} row{'s' * (rows > 1)}). Use a machine with at least {want} bytes",
         want,
+        acc > machine.acc_bytes,
     )
 
 

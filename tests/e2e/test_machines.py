@@ -102,7 +102,7 @@ def test_equal_bits_or_a_refusal_on_random_machines(
         refusal = str(error)
     if image is None:
         note(f"refused: {refusal}")
-        if "hbm_bytes" in changes:
+        if "hbm_bytes" in changes and "accumulators" not in refusal:
             assert "do not fit" in refusal
             assert "it would take" in refusal
         else:
