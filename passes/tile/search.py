@@ -131,7 +131,7 @@ def _footprint(machine: Machine, kernel: Kernel, tile: Tile) -> Footprint:
     if machine.has_hbm:
         return found
     rings = {ring: nbytes for ring, nbytes in found.spm.items() if ring not in RESIDENT}
-    return Footprint(rings, found.acc, found.local)
+    return replace(found, spm=rings)
 
 
 def _options(machine: Machine, kernel: Kernel) -> list[_Option]:

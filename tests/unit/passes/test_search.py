@@ -110,6 +110,14 @@ def tiles(plan: Plan) -> list[tuple[int, int]]:
     return [(tile.rows, tile.depth) for tile in plan.tiles]
 
 
+def test_longer_buffers_count_without_main_memory_too() -> None:
+    machine = load_machine("groq-like")
+    some = replace(heads(), row_choices=(4,))
+    wide = replace(some, longer={"qkv": 1024})
+    more = search(machine, [wide]).spm_bytes - search(machine, [some]).spm_bytes
+    assert more == wide.footprint(Tile(4, 1)).longer["qkv"] > 0
+
+
 def check(machine: Machine, kernels: list[Kernel], plan: Plan, held: int = 0) -> None:
     """The plan is what it says, and fits."""
     sizes = list(zip(kernels, plan.tiles, strict=True))
