@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div, transfer_bytes
+from ...backend.timing import ceil_div
 from .shapes import AttentionShape, Footprint, Kernel
 from .tiles import Tile
 
 LEAST_SLOTS = {"weights": 4, "kv": 4, "sums": 2, "handed": 2, "fresh": 2}
 """Rings that must overlap from the start, or hold two slots; all others may begin with one."""
-STARVED_PERCENT = 100
-"""A larger weight tile may take one part of so many longer by itself, if a smaller would starve."""
 RESIDENT = ("weights", "kv", "vector")
 """Rings of what units read in place where there is no main memory."""
 GRAINS = 400
@@ -231,39 +229,6 @@ def _up_to(kernel: Sequence[_Option], axis: int, limit: int) -> Sequence[_Option
     return [o for o in kernel if o.slots[axis] == least]
 
 
-def _fill(
-    machine: Machine, options: Sequence[Sequence[_Option]], picked: Sequence[_Option]
-) -> Sequence[_Option]:
-    """Larger weight tiles for kernels whose own, in the fewest slots that a ring has, would not
-    cover the latency of main memory: slots are as large as the largest of all kernels anyway."""
-    ahead = transfer_bytes(machine, machine.hbm_latency_ps)
-    rings = [(o.footprint.spm, o.footprint.acc) for o in picked]
-    most = [
-        {name: max(r[axis].get(name, 0) for r in rings) for r in rings for name in r[axis]}
-        for axis in range(2)
-    ]
-
-    def fits(option: _Option, mine: _Option) -> bool:
-        foot = option.footprint
-        return (
-            option.picoseconds * STARVED_PERCENT <= mine.picoseconds * (STARVED_PERCENT + 1)
-            and foot.local <= mine.footprint.local
-            and all(nbytes <= most[0].get(ring, 0) for ring, nbytes in foot.spm.items())
-            and all(nbytes <= most[1].get(ring, 0) for ring, nbytes in foot.acc.items())
-        )
-
-    def weights(option: _Option) -> int:
-        return option.footprint.spm.get("weights", 0)
-
-    def starved(option: _Option) -> bool:
-        return 0 < weights(option) * LEAST_SLOTS["weights"] < ahead
-
-    return [
-        max((o for o in every if fits(o, mine)), key=weights) if starved(mine) else mine
-        for every, mine in zip(options, picked, strict=True)
-    ]
-
-
 def _smallest(options: Sequence[Sequence[_Option]]) -> Sequence[_Option]:
     return [min(of_kernel, key=lambda o: o.bytes) for of_kernel in options]
 
@@ -311,7 +276,6 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
     """
     options = [_options(machine, kernel) for kernel in kernels]
     best: Plan | None = None
-    best_picked: Sequence[_Option] = ()
     for picked in _candidates(options):
         rank = sum(option.rank for option in picked)
         if best is not None and rank > best.rank:
@@ -323,13 +287,6 @@ def search(machine: Machine, kernels: Sequence[Kernel], held: int = 0) -> Plan:
         if best is None or (rank, later, spm) < (best.rank, best.later, best.spm_bytes):
             time = sum(option.picoseconds for option in picked)
             best = Plan([option.tile for option in picked], spm, acc, time, rank, later)
-            best_picked = picked
     if best is None:
         raise _refuse(machine, kernels, options, held)
-    filled = _fill(machine, options, best_picked)
-    return replace(
-        best,
-        tiles=[option.tile for option in filled],
-        picoseconds=sum(option.picoseconds for option in filled),
-        rank=sum(option.rank for option in filled),
-    )
+    return best

@@ -62,3 +62,13 @@ def test_tiles_that_leave_a_slot_empty_have_their_own_ring() -> None:
     assert fill_slots(SMALL, [half], plan(Tile(1, 4))) == [Tile(1, 4)]
     full = plan(tile, spm=SMALL.spm_bytes)
     assert fill_slots(SMALL, [narrow], full) == [tile]
+
+
+def test_rows_from_memory_whose_tiles_would_starve_take_deeper_ones() -> None:
+    """While four tiles are fewer bytes than main memory delivers in a latency."""
+    some = replace(SHAPE, at_once=False, most_rows=64)
+    slow = replace(SMALL, hbm_latency_ps=100 * SMALL.hbm_latency_ps)
+    tiles = plan(Tile(1, 4), Tile(64, 2))
+    assert [tile.depth for tile in fill_slots(slow, [SHAPE, some], tiles)] == [4, 4]
+    near = replace(SMALL, hbm_latency_ps=1)
+    assert [tile.depth for tile in fill_slots(near, [SHAPE, some], tiles)] == [4, 2]
