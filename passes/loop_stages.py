@@ -47,10 +47,6 @@ class Body:
         kinds = (TileOp, SlotOp, SlotEndOp, scf.ForOp)
         return [op for op in self.block.ops if isinstance(op, kinds)]
 
-    def used_values(self) -> set[Shared]:
-        """Everything that a statement uses."""
-        return set(self.users)
-
     def slot(self, value: Shared) -> SlotOp | None:
         """The acquire or wait of a slot that is held within the body."""
         begin = value.owner if isinstance(value, SSAValue) else None

@@ -66,7 +66,7 @@ def stage_tasks(loop: scf.ForOp, stages: Stages) -> TaskStages:
         if len(_stages_of(buffer.result, body, stages, tasks)) > 1:
             tasks.shared.add(buffer)
             _check_uses(buffer)
-    for value in body.used_values():
+    for value in body.users:
         _check(value, body, stages, tasks)
     return tasks
 

@@ -8,14 +8,17 @@ import typer
 from ...backend.errors import TilewrightError
 from .options import (
     BatchSize,
+    CheckEachPass,
     Checks,
     Chunk,
+    DumpIr,
     Engine,
     Json,
     MachineName,
     MaxContext,
     Order,
     Policy,
+    PrintIrAfterAll,
     Weights,
 )
 from .output import bytes_text, note, print_columns, print_json, progress_bar
@@ -52,13 +55,9 @@ def compile_command(
             help="Make each op of the graph a kernel of its own: what fusion is judged by."
         ),
     ] = False,
-    check_each_pass: Annotated[
-        bool, typer.Option(help="Run the program before and after each pass and compare.")
-    ] = False,
-    dump_ir: Annotated[
-        Path | None, typer.Option(help="Directory for the IR after each pass, one file each.")
-    ] = None,
-    print_ir_after_all: Annotated[bool, typer.Option(help="Print the IR after each pass.")] = False,
+    check_each_pass: CheckEachPass = False,
+    dump_ir: DumpIr = None,
+    print_ir_after_all: PrintIrAfterAll = False,
     as_json: Json = False,
 ) -> None:
     """Compile a model to an image: programs and packed weights.

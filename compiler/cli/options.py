@@ -1,5 +1,6 @@
 """Options that several commands share, each written once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,13 @@ Weights = Annotated[
         "default they stay as the checkpoint has them."
     ),
 ]
+CheckEachPass = Annotated[
+    bool, typer.Option(help="Run the program before and after each pass and compare.")
+]
+DumpIr = Annotated[
+    Path | None, typer.Option(help="Directory for the IR after each pass, one file each.")
+]
+PrintIrAfterAll = Annotated[bool, typer.Option(help="Print the IR after each pass.")]
 ModelOrImage = Annotated[
     str,
     typer.Argument(

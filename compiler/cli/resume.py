@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .models import report_image
-from .options import Json
+from .options import CheckEachPass, DumpIr, Json, PrintIrAfterAll
 from .output import progress_bar
 
 
@@ -25,13 +25,9 @@ def resume(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Image to write; MODEL.tw by default.")
     ] = None,
-    check_each_pass: Annotated[
-        bool, typer.Option(help="Run the program before and after each pass and compare.")
-    ] = False,
-    dump_ir: Annotated[
-        Path | None, typer.Option(help="Directory for the IR after each pass, one file each.")
-    ] = None,
-    print_ir_after_all: Annotated[bool, typer.Option(help="Print the IR after each pass.")] = False,
+    check_each_pass: CheckEachPass = False,
+    dump_ir: DumpIr = None,
+    print_ir_after_all: PrintIrAfterAll = False,
     as_json: Json = False,
 ) -> None:
     """Go on compiling from dumped IR, edited by hand or not, to an image.
