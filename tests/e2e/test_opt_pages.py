@@ -30,15 +30,6 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines]
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own, with the repository's samples."""
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
-    monkeypatch.setenv("TILEWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     """Run one command of a page in this process; it must end with status 0."""
     tool, *rest = words

@@ -32,15 +32,6 @@ def commands() -> list[list[str]]:
     return [line[1:] for line in words]
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own, with the repository's samples."""
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
-    monkeypatch.setenv("TILEWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_its_commands_run(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(commands()) > 5
     for words in commands():
