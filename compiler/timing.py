@@ -42,8 +42,9 @@ def programs_for_step(
     """The image of `compile_for_step`, and what compiling each entry gave.
 
     `watchers` gives what is called after each pass of an entry. The image has one sequence for each
-    context, and a cache as long as the longest, or `max_context`. A launch of `prefill` takes `chunk` tokens of a sequence: by default the longest prompt where prompts are
-    timed, else what `compile_model` takes. Raises TilewrightError for whatever the user can mend.
+    context, and a cache as long as the longest, or `max_context`. A launch of `prefill` takes
+    `chunk` tokens of a sequence: by default the longest prompt where prompts are timed, else what
+    `compile_model` takes. Raises TilewrightError for whatever the user can mend.
     """
     longest = max(contexts)
     if model.config is None:

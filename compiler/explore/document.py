@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,14 +72,18 @@ def about_section(found: Compiled, program: Mapping[str, Any]) -> dict[str, Any]
 def ops_of(
     entry: str, found: Compiled, engines: Mapping[str, Sequence[Sequence[str]]]
 ) -> list[str]:
-    """Ops of the model, in the order of the program: of the instructions, then of the IR alone."""
+    """Ops of the model, in the order of the program; then those that other levels alone have."""
+    dumps = found.dumps.get(entry, ())
     names: dict[str, None] = {}
-    for dump in found.dumps.get(entry, ()):
-        if dump.after == "tile":  # the level whose order is the program's
-            names |= dict.fromkeys(op for _, op in dump.lines)
+    for dump in sorted(dumps, key=lambda dump: dump.after != "tile"):
+        names |= in_order(op for _, op in dump.lines)  # the tiled level has the program's order
     for lines in engines.values():
-        names |= dict.fromkeys(op for _, op in lines)
-    for dump in found.dumps.get(entry, ()):
-        names |= dict.fromkeys(op for _, op in dump.lines)
+        names |= in_order(op for _, op in lines)
     names.pop("", None)
     return list(names)
+
+
+def in_order(ops: Iterable[str]) -> dict[str, None]:
+    """Ops by the place where each is last, as constants of all of them stand ahead of the first."""
+    last = {op: at for at, op in enumerate(ops)}
+    return dict.fromkeys(sorted(last, key=lambda op: last[op]))

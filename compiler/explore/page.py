@@ -1,6 +1,7 @@
 """One HTML file from a document: scripts, styles and data inside, nothing loaded from elsewhere.
 
-The data is JSON, compressed by gzip, as base64; the page's browser unpacks it (`DecompressionStream`).
+The data is JSON, compressed by gzip, as base64; the browser unpacks it
+(`DecompressionStream`).
 """
 
 from __future__ import annotations

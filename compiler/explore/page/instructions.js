@@ -15,6 +15,6 @@ views.add({
     root.append(el("div", { class: "streams" }, ...shown.map(([engine, stream]) => el("section", { "data-engine": engine },
       el("h2", { text: engine }),
       el("div", { class: "code scroll" }, ...stream.map(([text, op], at) => codeLine(text, op, at)))))));
-    for (const pane of root.querySelectorAll(".code")) pane.querySelector(".line.lit")?.scrollIntoView({ block: "center" });
+    for (const pane of root.querySelectorAll(".code")) centre(pane, pane.querySelector(".line.lit"));
   },
 });

@@ -60,5 +60,6 @@ function drawSides(root, doc, left, right, rows) {
     if (Math.abs(other.scrollTop - pane.scrollTop) > 1) other.scrollTop = pane.scrollTop;
   }));
   root.append(el("div", { class: "sides" }, ...panes, map));
-  panes[0].querySelector(".line.lit")?.scrollIntoView({ block: "center" });
+  const first = panes.find((pane) => pane.querySelector(".line.lit"));
+  if (first) centre(first, first.querySelector(".line.lit"));
 }

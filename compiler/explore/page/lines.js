@@ -21,12 +21,22 @@ function noLevels(root, doc) {
   return true;
 }
 
+const LONGEST = 300;
+
+function shortened(text) {
+  // A line of many letters is cut, and whole after a click.
+  if (text.length <= LONGEST) return text;
+  const node = el("span", { class: "cut", text: `${text.slice(0, LONGEST)} ... (${text.length} letters)` });
+  node.addEventListener("click", () => { node.textContent = text; });
+  return node;
+}
+
 function codeLine(text, op, number, extra = "") {
   // A line; a click picks its op.
   return el("span", {
     class: `line ${extra} ${op && op === state.op ? "lit" : ""}`, "data-op": op, title: op,
     onclick: () => { if (op && !getSelection().toString()) pick(op); },
-  }, el("span", { class: "no", text: number }), text,
+  }, el("span", { class: "no", text: number }), shortened(text),
   op ? el("span", { class: "at", text: op }) : null);
 }
 

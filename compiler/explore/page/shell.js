@@ -126,8 +126,13 @@ function nextLit(by) {
       (line.getBoundingClientRect().top + line.getBoundingClientRect().bottom) / 2 - middle]);
     const behind = lit.filter(([, at]) => (by > 0 ? at > 12 : at < -12));
     const found = by > 0 ? behind[0] : behind[behind.length - 1];
-    if (found) found[0].scrollIntoView({ block: "center" });
+    if (found) centre(pane, found[0]);
   }
+}
+
+function centre(pane, line) {
+  // Scrolls the pane alone, and up and down alone.
+  if (line) pane.scrollTop += line.getBoundingClientRect().top - pane.getBoundingClientRect().top - pane.clientHeight / 2;
 }
 
 function onKey(event) {
