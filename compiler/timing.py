@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..backend.errors import TilewrightError
 from ..backend.image import Image, sealed_image
-from .driver import Progress, compile_programs
+from .driver import CompiledEntry, Progress, Watchers, compile_programs
 from .frontend.loader import Model
 
 
@@ -22,9 +22,29 @@ def compile_for_step(
 ) -> Image:
     """All entries of a model, for a batch of these contexts: programs alone, no weights.
 
-    The image has one sequence for each context, and a cache as long as the longest. A launch of
-    `prefill` takes `chunk` tokens of a sequence: by default the longest prompt where prompts are
-    timed, else what `compile_model` takes. Raises TilewrightError for whatever the user can mend.
+    Arguments and errors are those of `programs_for_step`.
+    """
+    return programs_for_step(model, phase, contexts, machine, policy, weights, chunk, progress)[0]
+
+
+def programs_for_step(
+    model: Model,
+    phase: str,
+    contexts: Sequence[int],
+    machine: str = "tw-1",
+    policy: str = "bf16",
+    weights: str | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+    max_context: int | None = None,
+    watchers: Watchers | None = None,
+) -> tuple[Image, dict[str, CompiledEntry]]:
+    """The image of `compile_for_step`, and what compiling each entry gave.
+
+    `watchers` gives what is called after each pass of an entry. The image has one sequence for each
+    context, and a cache as long as the longest, or `max_context`. A launch of `prefill` takes
+    `chunk` tokens of a sequence: by default the longest prompt where prompts are timed, else what
+    `compile_model` takes. Raises TilewrightError for whatever the user can mend.
     """
     longest = max(contexts)
     if model.config is None:
@@ -37,14 +57,20 @@ def compile_for_step(
             f"{model.path}: a context of {longest} positions exceeds the {model.most_context} that "
             "the model has: ask for fewer"
         )
-    image, _ = compile_programs(
+    if max_context is not None and max_context < longest:
+        raise TilewrightError(
+            f"--max-context {max_context}: the step has a context of {longest} positions; ask for "
+            "as many, or for a shorter --context"
+        )
+    image, compiled = compile_programs(
         model,
         machine=machine,
-        max_context=longest,
+        max_context=max_context or longest,
         policy=policy,
         batch=len(contexts),
         chunk=chunk or (longest if phase == "prefill" else None),
         weights=weights,
         progress=progress,
+        watchers=watchers,
     )
-    return sealed_image(image)
+    return sealed_image(image), compiled

@@ -1,7 +1,7 @@
 """Assembly text of an entry, exact both ways."""
 
 from .assemble import assemble
-from .disassemble import disassemble
+from .disassemble import disassemble, instruction_lines
 from .text import AsmError
 
-__all__ = ["AsmError", "assemble", "disassemble"]
+__all__ = ["AsmError", "assemble", "disassemble", "instruction_lines"]

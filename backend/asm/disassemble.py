@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -44,6 +45,15 @@ def disassemble(program: Program, opcodes: Mapping[str, int] = DEFAULT_OPCODES) 
     for engine, stream in streams.items():
         lines += ["", f"engine {engine} {{", *printer.body(engine, stream), "}"]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def instruction_lines(
+    program: Program, opcodes: Mapping[str, int] = DEFAULT_OPCODES
+) -> dict[str, list[str]]:
+    """Engine -> its instructions as `disassemble` spells them, indented, without locations."""
+    streams = {engine: decode(words, opcodes) for engine, words in program.engines.items()}
+    printer = _Printer(replace(program, locations={}), streams)
+    return {engine: list(printer.body(engine, stream)) for engine, stream in streams.items()}
 
 
 def references(engine_streams: Mapping[str, list[Ins]]) -> Iterator[Reference]:
