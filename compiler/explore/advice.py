@@ -144,7 +144,8 @@ class _Writer:
             doing = self._meanwhile(op, channel.producer)
             return f"It waits until {channel.producer} fills a slot ({ring}). {doing}"
         doing = " ".join(self._meanwhile(op, consumer) for consumer in channel.consumers)
-        return f"It waits for a free slot: {', '.join(channel.consumers)} still reads ({ring}). {doing}"
+        readers = ", ".join(channel.consumers)
+        return f"It waits for a free slot: {readers} still reads ({ring}). {doing}"
 
     def _meanwhile(self, op: str | None, engine: str) -> str:
         """What an engine did in the time of an op, or of the step."""
