@@ -4,7 +4,7 @@
 const time = {
   colours: {
     matmul: "#2f7ed8", vector: "#1aa179", move: "#8a63d2", issue: "#b58ae0", scalar: "#8d99a6",
-    memory: "#e0a526", contention: "#c2571a", wait: "#d9534f", room: "#e58fb0", done: "#c9ced6",
+    memory: "#e0a526", contention: "#c2571a", wait: "#d9534f", room: "#e58fb0", done: "#98a1ad66",
   },
   colour(cause) { return this.colours[cause.split(" ")[0]] || "#777"; },
   ps(value) { return `${Math.round(value).toLocaleString("en-US")} ps`; },
