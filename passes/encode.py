@@ -278,7 +278,10 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
     words: dict[str, Words] = {}
     locations: dict[str, list[str]] = {}
     for engine in machine.engines():
-        program = programs.get(engine, ProgramOp(engine))
+        program = programs.get(engine)
+        if program is None:
+            program = ProgramOp(engine)
+            program.location = module.location
         instructions, locations[engine] = encoder.program(program)
         words[engine] = encode_all(instructions)
     kv_block = module.attributes.get("tw.kv_block")

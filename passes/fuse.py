@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.locations import location_name
+from ..dialects.locations import locate, location_name
 from ..dialects.tg import (
     AttentionOp,
     BinaryOp,
@@ -196,7 +196,7 @@ def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> Non
     body.add_op(YieldOp(*(copies[value] for value in leaving)))
     label = location_name(named) or named.name
     fused = FusedOp(label, [value.type for value in leaving], Region(body))
-    fused.location = named.location
+    locate(fused, named.location)
     block.insert_op_before(fused, last)
     for old, new in zip(leaving, fused.parts, strict=True):
         new.name_hint = old.name_hint
