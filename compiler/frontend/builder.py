@@ -109,8 +109,10 @@ def _hbm(element: Attribute, *shape: int) -> MemRefType[Attribute]:
 def _declarations(
     config: ModelConfig, entry: EntryShape, policy: str, parameters: Parameters
 ) -> list[Operation]:
-    """Launch parameters, weights, tables, state, inputs and output, in this order, each at its name;
-    what every layer has its own of, at `blk.{l}.name`."""
+    """Launch parameters, weights, tables, state, inputs and output, in this order.
+
+    Each is located at its name; what every layer has its own of, at `blk.{l}.name`.
+    """
     rows, batch, context = entry.rows, entry.batch, entry.max_context
     half, f32, i32 = config.rope.dim // 2, Float32Type(), IntegerType(32)
     cache = _hbm(
