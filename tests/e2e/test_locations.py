@@ -113,7 +113,8 @@ def test_a_pass_quotes_the_line_of_the_text(tmp_path: Path) -> None:
     )
     line = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if "tg.matmul" in line)
     with pytest.raises(
-        TilewrightError, match=rf"at y \(step.mlir:{line}:\d+\): rows are counted by @many"
+        TilewrightError,
+        match=rf"tg.fused at gemm \(step.mlir:{line}:\d+\): rows are counted by @many",
     ):
         compile_model(path, machine="tw-small", output=tmp_path / "x.tw")
 
