@@ -110,8 +110,8 @@ def compile_entry(
     """Lower one graph-level module (in place) and encode it.
 
     `later_rows` are the most new rows of a sequence in entries that take over its KV block;
-    `after` is the pass that a module of another level stands behind. `proof`: whether channels are
-    proven of the instructions; raises ProofError.
+    `after` is the pass that a module of another level stands behind, `proof` whether channels are
+    proven of the instructions.
     """
     options: dict[str, Any] = {
         "machine": machine,
@@ -173,19 +173,8 @@ def compile_model(
     def watchers(entry: str) -> list[AfterPass]:
         return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass)
 
-    image, compiled = compile_programs(
-        model,
-        machine,
-        max_context,
-        policy,
-        batch,
-        chunk,
-        kv_block,
-        weights,
-        tell,
-        watchers,
-        unfused,
-    )
+    options = max_context, policy, batch, chunk, kv_block, weights
+    image, compiled = compile_programs(model, machine, *options, tell, watchers, unfused)
     return finish(model, image, compiled, output, start, tell)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ...backend.formats import FORMATS
 from ...backend.isa import BY_MNEMONIC, CONSTANT, ELEMENT_BYTES, NO_REGISTER, Ins, View
@@ -58,13 +58,12 @@ def touched(ins: Ins, views: Sequence[View], registers: Sequence[int]) -> Iterat
             yield from _values(ins, shapes, clip)
 
 
-def _values(ins: Ins, shapes: dict[str, Shape], clip: object) -> Iterator[Touch]:
+def _values(ins: Ins, shapes: dict[str, Shape], clip: Callable[..., Shape]) -> Iterator[Touch]:
     """vec, vsel, vquant, vtopk: one shape for all but reductions and scales."""
-    assert callable(clip)
     lead = next(n for n in ("codes", "dst", "a") if n in shapes)
     if ins.mnemonic == "vtopk":
         lead = "a"
-    shape: Shape = clip(shapes[lead], *_VALUE_AXES[len(shapes[lead])])
+    shape = clip(shapes[lead], *_VALUE_AXES[len(shapes[lead])])
     for name, full in shapes.items():
         writes = BY_MNEMONIC[ins.mnemonic].operands
         written = next(spec.access != "read" for spec in writes if spec.name == name)
