@@ -10,6 +10,7 @@ from ...backend.errors import TilewrightError
 from . import (
     assembly,
     bounds,
+    check,
     compare,
     inspect,
     machines,
@@ -33,6 +34,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("generate", text.generate),
     ("step", step.step),
     ("inspect", inspect.inspect),
+    ("check", check.check),
     ("time", timing.time_command),
     ("compare", compare.compare_command),
     ("trace", trace.trace_command),
