@@ -9,6 +9,7 @@ import typer
 from ...backend.errors import TilewrightError
 from . import (
     assembly,
+    bisect,
     bounds,
     check,
     compare,
@@ -41,6 +42,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("bound", bounds.bound),
     ("sweep", sweep.sweep),
     ("opt", assembly.opt),
+    ("bisect", bisect.bisect),
     ("asm", assembly.asm),
     ("disasm", assembly.disasm),
     ("machines", machines.machines),
