@@ -1,7 +1,7 @@
 """The fenced blocks of a page, and what the words behind the language ask for.
 
     ```sh                             run, and must end with status 0
-    ```sh fails                       run, and must not
+    ```sh fails                       run, and its last command must not
     ```sh no-run: WHY                 not run; the reason is for readers
     ```python                         run; blocks of a page share their names
     ```python file=swapper.py         written to that file (any language)

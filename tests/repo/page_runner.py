@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,9 @@ class Runner:
             path.write_text(block.body)
             return ""
         if block.language == "sh":
-            return "".join(self._command(block, line) for line in commands(block.body))
+            *first, last = commands(block.body)
+            before = [self._command(block, line, False) for line in first]
+            return "".join([*before, self._command(block, last, block.asks == "fails")])
         if block.language == "python":
             return self._python(block)
         if block.language == "mlir":
@@ -98,7 +100,7 @@ class Runner:
             return self._patch(block)
         raise PageError(f"{block.where}: wanted `file=`, `no-run: WHY`, or an excerpt's marker")
 
-    def _command(self, block: Block, line: str) -> str:
+    def _command(self, block: Block, line: str, fails: bool) -> str:
         words = shlex.split(line, comments=True)
         if words[:4] == ["pip", "install", "-e", "."]:
             install(self.folder)
@@ -113,8 +115,8 @@ class Runner:
                 self._keep(key, words, said)
         else:
             status, said = self._bash(line)
-        if bool(status) != (block.asks == "fails"):
-            wanted = "another than 0" if block.asks == "fails" else "0"
+        if bool(status) != fails:
+            wanted = "another than 0" if fails else "0"
             raise PageError(f"{block.where}: {line}\nstatus {status}, wanted {wanted}\n{said}")
         return said
 
@@ -186,7 +188,7 @@ class Runner:
         return ""
 
     @contextlib.contextmanager
-    def _inside(self) -> Iterator[None]:
+    def _inside(self) -> Generator[None]:
         """The folder is the current one, and modules in it can be imported."""
         before, path, modules = os.getcwd(), list(sys.path), set(sys.modules)
         environment = dict(os.environ)
