@@ -19,7 +19,8 @@ root_doc = "docs/index"
 FOLDERS = ("backend", "compiler", "passes", "runtime", "samples")
 include_patterns = [
     "README.md",
-    "docs/**",
+    "docs/*.md",
+    "docs/decisions/*.md",
     *(f"{folder}/README.md" for folder in FOLDERS),
     *(f"{folder}/**/README.md" for folder in FOLDERS),
 ]
@@ -32,6 +33,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_css_files = ["site.css"]
 html_static_path = ["static"]
+html_extra_path = ["front"]
 html_theme_options = {"navigation_with_keys": True}
 
 
