@@ -6,6 +6,7 @@
 | `levels` | the IR after each pass (`levels.py`); None for an image, which holds no IR |
 | `program` | instructions, channels and regions (`program.py`) |
 | `step` | the timed step, as `tilewright time --json` writes it |
+| `timed` | each entry's step over time and memory, its causes and what would help (`steps.py`) |
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..pipeline import PassRun
 from .levels import levels_section
 from .program import program_section
 from .record import Dump
+from .steps import step_sections
 
 Document = dict[str, Any]
 
@@ -41,11 +43,13 @@ def document(found: Compiled) -> Document:
     """All sections."""
     levels = levels_section(found.dumps, found.runs) if found.dumps else None
     program = program_section(found.image)
+    contexts = [cached + new for cached, new in found.report.sequences]
     return {
         "about": about_section(found, program),
         "levels": levels,
         "program": program,
         "step": found.report.to_dict(),
+        "timed": step_sections(found.image, contexts),
     }
 
 

@@ -1,4 +1,4 @@
-"""The same instructions timed again with one number changed: what would make a step faster, measured.
+"""The same instructions timed again with one number changed: what would help, measured.
 
 Only the machine's rates and the lengths of rings are changed, none of which changes a result. The
 program stays as it is, so a compiler that knew of the change could do better still.

@@ -1,4 +1,4 @@
-"""The map of the on-chip memories for the page: what lies where, when it lives, which ops use it."""
+"""The map of the on-chip memories: what lies where, when it lives, which ops use it."""
 
 from __future__ import annotations
 

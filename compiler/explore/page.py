@@ -15,8 +15,18 @@ from typing import Any
 
 PARTS = Path(__file__).parent / "page"
 LIBRARIES = ("vendor/d3.min.js", "vendor/diff.min.js")
-SHELL = ("shell.js", "lines.js")
-VIEWS = ("passes.js", "levels.js", "op.js", "instructions.js")
+SHELL = ("shell.js", "lines.js", "time.js")
+VIEWS = (
+    "passes.js",
+    "levels.js",
+    "op.js",
+    "instructions.js",
+    "timeline.js",
+    "scratchpad.js",
+    "roofline.js",
+    "causes.js",
+    "faster.js",
+)
 """Scripts of views, in the order of their tabs; each calls `views.add`."""
 START = "start.js"
 """The last script: it unpacks the data and draws."""
@@ -29,7 +39,7 @@ def render(found: dict[str, Any]) -> str:
     text = part("page.html")
     for place, value in (
         ("TITLE", html.escape(f"Tilewright: {found['about']['name']}")),
-        ("STYLE", part("style.css")),
+        ("STYLE", part("style.css") + part("time.css")),
         ("SCRIPTS", "\n".join(f"<script>\n{part(name)}</script>" for name in scripts)),
         ("DATA", base64.b64encode(packed).decode()),
     ):

@@ -35,14 +35,18 @@ views.add({
         svg.append("line").attr("class", "roof").attr("x1", x(a)).attr("x2", x(b)).attr("y1", y(a * bandwidth)).attr("y2", y(b * bandwidth));
         svg.append("text").attr("x", x(a) + 8).attr("y", y(a * bandwidth) - 10).text(`main memory ${d3.format(".3s")(bandwidth)}B/s`);
       }
-      let row = -1;
-      for (const point of drawn) {
-        row = (row + 1) % 3;
+      const above = (a, b) => rate(b) - rate(a); // labels of close points stand below each other
+      let last = -Infinity;
+      for (const point of [...drawn].sort(above)) {
+        const label = Math.max(y(rate(point)), last + 14);
+        last = label;
         const at = point.bytes ? x(point.macs / point.bytes) : width - right;
         const g = svg.append("g").attr("class", `point ${time.lit(point.op)}`).attr("data-op", point.op)
           .attr("transform", `translate(${at},${y(rate(point))})`).style("cursor", "pointer").on("click", () => pick(point.op));
         g.append("circle").attr("r", point.op === state.op ? 8 : 5).attr("opacity", state.op && point.op !== state.op ? 0.4 : 1);
-        g.append("text").attr("x", 9).attr("y", 4 + (row - 1) * 13).text(time.op(point.op));
+        const down = label - y(rate(point));
+        g.append("line").attr("class", "leader").attr("x1", 4).attr("x2", 26).attr("y2", down);
+        g.append("text").attr("x", 28).attr("y", down + 4).text(time.op(point.op));
         g.append("title").text(`${time.op(point.op)}: ${time.ps(point.picoseconds)}`);
       }
       root.append(svg.node());

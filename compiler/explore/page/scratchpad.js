@@ -7,20 +7,28 @@ views.add({
     const found = time.step(root);
     if (!found) return;
     const name = state.get("memory") === "acc" ? "acc" : "spm", map = found.memory[name];
+    const alike = state.get("heights") === "alike"; // every buffer as tall as the next, small ones too
     root.append(el("h2", { text: name === "spm" ? "Scratchpad" : "Accumulators" }));
     root.append(el("p", { class: "bar" }, ...["spm", "acc"].map((one) => el("button", {
       text: one === "spm" ? "scratchpad" : "accumulators", "aria-pressed": String(one === name), "data-memory": one,
       onclick: () => state.set({ memory: one === "spm" ? "" : one }),
-    })), el("span", { "data-free": map.free, text: ` ${time.bytes(map.bytes)}; ${time.bytes(map.free)} (${map.free.toLocaleString("en-US")} bytes) free` })));
+    })), el("button", {
+      text: "buffers alike", "aria-pressed": String(alike), "data-toggle": "alike",
+      onclick: () => state.set({ heights: alike ? "" : "alike" }),
+    }), el("span", { "data-free": map.free, text: ` ${time.bytes(map.bytes)}; ${time.bytes(map.free)} (${map.free.toLocaleString("en-US")} bytes) free` })));
     const launch = found.timeline.shown[0];
     const width = Math.max(root.clientWidth - 24, 500), height = 460, top = 6, bottom = height - 26;
     const y = d3.scaleLinear([0, map.bytes], [bottom, top]);
+    const tallness = (bottom - top) / Math.max(map.buffers.length, 1);
+    const place = (buffer, i) => (alike
+      ? [bottom - i * tallness, bottom - (i + 1) * tallness + 2]
+      : [y(buffer.base), y(buffer.base + buffer.bytes)]);
     const faded = (buffer) => (state.op && !buffer.ops.includes(state.op) ? 0.18 : 1);
     const all = (canvas, scale, from, to) => {
       const paint = time.prepare(canvas, width, height), ink = time.ink();
       let labelled = bottom + 20;
-      for (const buffer of map.buffers) {
-        const low = y(buffer.base), high = y(buffer.base + buffer.bytes), tall = Math.max(low - high, 1);
+      for (const [i, buffer] of map.buffers.entries()) {
+        const [low, high] = place(buffer, i), tall = Math.max(low - high, 1);
         paint.globalAlpha = 0.1 * faded(buffer) + 0.03;
         paint.fillStyle = ink;
         paint.fillRect(from, high, to - from, tall);
@@ -63,8 +71,8 @@ views.add({
     };
     const hover = (at, pixel, x) => {
       const address = y.invert(pixel);
-      const here = map.buffers.filter((b) => b.base <= address && address < b.base + b.bytes);
-      if (!here.length) return address >= 0 && address < map.bytes ? [`free at ${Math.floor(address).toLocaleString("en-US")}`] : null;
+      const here = map.buffers.filter((b, i) => place(b, i)[1] <= pixel && pixel <= place(b, i)[0]);
+      if (!here.length) return alike ? null : address >= 0 && address < map.bytes ? [`free at ${Math.floor(address).toLocaleString("en-US")}`] : null;
       return here.flatMap((b) => {
         const lines = [`${b.kind === "ring" ? "@" : ""}${b.name}: ${b.kind}, ${b.bytes.toLocaleString("en-US")} bytes at ${b.base.toLocaleString("en-US")}`];
         if (b.kind === "ring") {
