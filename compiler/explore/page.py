@@ -10,9 +10,10 @@ import base64
 import gzip
 import html
 import json
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+PARTS = Path(__file__).parent / "page"
 LIBRARIES = ("vendor/d3.min.js", "vendor/diff.min.js")
 SHELL = ("shell.js", "lines.js", "time.js")
 VIEWS = (
@@ -48,4 +49,4 @@ def render(found: dict[str, Any]) -> str:
 
 def part(name: str) -> str:
     """A file of the page."""
-    return files(__package__).joinpath("page", *name.split("/")).read_text(encoding="utf-8")
+    return (PARTS / name).read_text(encoding="utf-8")

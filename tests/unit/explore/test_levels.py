@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_changes_are_counted_by_op() -> None:
 def test_dumps_follow_from_the_changes_that_are_told(found: dict[str, Any]) -> None:
     for passes in found["levels"]["entries"].values():
         assert passes[0]["name"] == "input"
-        for before, after in zip(passes, passes[1:], strict=False):
+        for before, after in pairwise(passes):
             grown = len(after["dump"]) - len(before["dump"])
             assert after["added"] - after["removed"] == grown
             assert after["summary"]
