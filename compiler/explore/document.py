@@ -84,7 +84,8 @@ def ops_of(
     for lines in engines.values():
         names |= in_order(op for _, op in lines)
     names.pop("", None)
-    return list(names)
+    run = {op for lines in engines.values() for _, op in lines}
+    return sorted(names, key=lambda op: op not in run)  # declarations behind what is executed
 
 
 def in_order(ops: Iterable[str]) -> dict[str, None]:
