@@ -26,6 +26,7 @@ from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
 from ..passes.tile.record import plan_of
 from ..passes.tile.search import DoesNotFitError
+from ..runtime.proof import prove
 from .bound import formats_of
 from .frontend.builder import EntryShape
 from .frontend.loader import Model, load_model
@@ -105,11 +106,13 @@ def compile_entry(
     unfused: bool = False,
     later_rows: int = 0,
     after: str | None = None,
+    proof: bool = True,
 ) -> CompiledEntry:
     """Lower one graph-level module (in place) and encode it.
 
     `later_rows` are the most new rows of a sequence in entries that take over its KV block;
-    `after` is the pass that a module of another level stands behind.
+    `after` is the pass that a module of another level stands behind, `proof` whether channels are
+    proven of the instructions.
     """
     options: dict[str, Any] = {
         "machine": machine,
@@ -119,7 +122,10 @@ def compile_entry(
         "later_rows": later_rows,
     }
     runs = run_passes(module, passes_behind(passes_for(options), after), after_pass)
-    program = encode_module(module, load_machine(machine))
+    description = load_machine(machine)
+    program = encode_module(module, description)
+    if proof:
+        prove(program, description, launches=[])
     counts = {engine: len(words) for engine, words in program.engines.items()}
     declared = tuple(op for op in module.ops if isinstance(op, GlobalOp))
     plan = plan_of(module, program.channels)
@@ -168,19 +174,8 @@ def compile_model(
     def watchers(entry: str) -> list[AfterPass]:
         return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass)
 
-    image, compiled = compile_programs(
-        model,
-        machine,
-        max_context,
-        policy,
-        batch,
-        chunk,
-        kv_block,
-        weights,
-        tell,
-        watchers,
-        unfused,
-    )
+    options = max_context, policy, batch, chunk, kv_block, weights
+    image, compiled = compile_programs(model, machine, *options, tell, watchers, unfused)
     return finish(model, image, compiled, output, start, tell)
 
 
@@ -255,6 +250,7 @@ def compile_programs(
     watchers: Watchers | None = None,
     unfused: bool = False,
     starts: Mapping[str, Start] | None = None,
+    proof: bool = True,
 ) -> tuple[Image, dict[str, CompiledEntry]]:
     """All entries of a loaded model, compiled in memory; the image is the one that is written.
 
@@ -278,7 +274,7 @@ def compile_programs(
             after = begun.after if begun is not None else None
             later = max((s.chunk for s in order[number + 1 :]), default=0)
             one = compile_entry(
-                module, machine, block, weights, watch(shape.name), unfused, later, after
+                module, machine, block, weights, watch(shape.name), unfused, later, after, proof
             )
             found[shape.name] = one
             block = block or one.report.kv_block or None

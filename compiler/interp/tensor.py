@@ -31,6 +31,10 @@ Parameters = Mapping[str, int | Sequence[int]]
 
 f32 = np.float32
 
+Watch = Callable[[Operation, tuple[int, ...], Sequence[Any], Sequence[Any]], None]
+"""Told of each op that makes or stores tensors: op, counters of the loops around it, what it was
+given, what it made."""
+
 
 class Weights(Protocol):
     """Where parameters come from; the front ends' `WeightStore` is one."""
@@ -91,6 +95,7 @@ def run_graph(
     weights: Weights,
     data: Mapping[str, Array],
     parameters: Parameters,
+    watch: Watch | None = None,
 ) -> dict[str, Array]:
     """Run a module's function and give its state and outputs by name, in full shape.
 
@@ -99,12 +104,13 @@ def run_graph(
         weights: what recipes read from.
         data: inputs, and state to start from (zeros where it is not given); never changed.
         parameters: a number for each tg.scalar, a list for each tg.table.
+        watch: called after each op.
 
     Raises:
         TensorError: an input or parameter is missing or does not fit its declaration, or an op is
             not of these levels.
     """
-    return _Run(module, weights, data, parameters).run()
+    return _Run(module, weights, data, parameters, watch).run()
 
 
 class _Run:
@@ -116,7 +122,10 @@ class _Run:
         weights: Weights,
         data: Mapping[str, Array],
         parameters: Parameters,
+        watch: Watch | None = None,
     ) -> None:
+        self.watch = watch
+        self.trips: list[int] = []
         policy = module.attributes.get("tw.policy")
         self.bf16 = isinstance(policy, StringAttr) and policy.data == "bf16"
         self.weights = weights
@@ -172,6 +181,10 @@ class _Run:
             if isinstance(op, scf.YieldOp | tg.YieldOp | ReturnOp):
                 return [self.values[operand] for operand in op.operands]
             self._step(op)
+            if self.watch is not None and not isinstance(op, scf.ForOp):
+                given = [self.values[operand] for operand in op.operands]
+                made = [self.values[result] for result in op.results]
+                self.watch(op, tuple(self.trips), given, made)
         return []
 
     def _step(self, op: Operation) -> None:
@@ -273,7 +286,9 @@ class _Run:
         bounds = (self.values[bound] for bound in (op.lb, op.ub, op.step))
         for counter in range(*bounds):
             self._set(op.body.block.args, [counter, *carried])
+            self.trips.append(counter)
             carried = list(self._block(op.body.block))
+            self.trips.pop()
         self._give(op, carried)
 
     def _give(self, op: Operation, values: Sequence[Any]) -> None:

@@ -126,6 +126,7 @@ class _Turn:
 def _walk(steps: list[Step | Loop], values: Values, turn: _Turn) -> Iterator[str | None]:
     """Run steps; yields None after each event, and the reason while it must wait."""
     engine = values.engine
+    values.trips = turn.trips
     for step in steps:
         if engine is not None and step.engines is not None and engine not in step.engines:
             continue
@@ -142,10 +143,12 @@ def _walk(steps: list[Step | Loop], values: Values, turn: _Turn) -> Iterator[str
                 elif step.gate is not None:
                     while (reason := step.gate(values)) is not None:
                         yield f"{where(step.op)}{_trips(turn)}: {reason}"
+                values.at = step.op
                 step.run(values)
         except Mistake as mistake:
             on = f" on {engine}" if engine is not None else ""
-            raise InterpretError(f"{where(step.op)}{on}{_trips(turn)}: {mistake}") from mistake
+            text = f"{where(step.op)}{on}{_trips(turn)}: {mistake}"
+            raise InterpretError(text, step.op, turn.trips) from mistake
         if isinstance(step, Loop):
             counter = step.op.body.block.args[0]
             for i in counters:

@@ -29,7 +29,7 @@ class Loaded:
     def fault(self, point: FaultPoint) -> Fault:
         """The Fault that `point` describes."""
         if point.kind in (HELD_FAULT, UNFINISHED_FAULT):
-            point = replace(point, note=self._used_at(point.channel))
+            point = replace(point, note=self.used_at(point.channel))
         if point.engine < 0:
             return fault_at(self.program, "", None, point)
         stream = self.instructions[point.engine]
@@ -51,7 +51,7 @@ class Loaded:
                 return place.replace("{l}", str(counter))
         return place
 
-    def _used_at(self, channel: int) -> str:
+    def used_at(self, channel: int) -> str:
         """The model ops that use a channel: what is left over at the end of a launch has no other
         place. Empty if none is known."""
         places = [
