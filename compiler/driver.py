@@ -19,6 +19,7 @@ from ..backend.errors import TilewrightError
 from ..backend.image import LOAD_ENTRY, Image, write_image
 from ..backend.isa import Program
 from ..backend.machine import Machine, load_machine
+from ..dialects.locations import location_name
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
@@ -346,8 +347,10 @@ def _image(
         default=0,
     )  # fmt: skip
     if not machine.has_hbm:
-        layers = {g.global_name: layers_of(g) for g in stored_globals(first.declared)}
-        loaded = load_program(first.program.regions, layers, machine)
+        stored = stored_globals(first.declared)
+        layers = {g.global_name: layers_of(g) for g in stored}
+        locations = {g.global_name: location_name(g) for g in stored}
+        loaded = load_program(first.program.regions, layers, machine, locations)
         entries = {LOAD_ENTRY: loaded, **entries}
     if needed > machine.hbm_bytes:
         raise TilewrightError(

@@ -149,7 +149,7 @@ class _At:
         where = str(dump.path) if dump is not None else f"entry {self.entry} of the model"
         match error:
             case DiagnosticException():  # Says itself behind which pass.
-                return ResumeError(f"{where}: {first_line(error)}")
+                return ResumeError(f"{place_of(error, {}) or where}: {first_line(error)}")
             case TilewrightError():
                 return ResumeError(f"{where}: {self.step}: {error}")
             case _:
@@ -191,9 +191,8 @@ def read_dump(path: Path) -> Dumped:
     except ParseError as error:
         raise ResumeError(first_line(error)) from None
     except DiagnosticException as error:
-        place = place_of(error, text, places)
-        at = f"{path}:{place[0]}:{place[1]}" if place is not None else str(path)
-        raise ResumeError(f"{at}: {first_line(error)}") from None
+        place = place_of(error, places)
+        raise ResumeError(f"{place or path}: {first_line(error)}") from None
     if module.sym_name is None:
         raise ResumeError(f"{path}: its module has no name: wanted builtin.module @decode or such")
     policy = module.attributes.get("tw.policy")

@@ -9,6 +9,7 @@ import typer
 from ...backend.errors import TilewrightError
 from . import (
     assembly,
+    bisect,
     bounds,
     check,
     compare,
@@ -18,6 +19,7 @@ from . import (
     prepare,
     resume,
     showcase,
+    step,
     sweep,
     text,
     timing,
@@ -31,6 +33,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("resume", resume.resume),
     ("run", models.run),
     ("generate", text.generate),
+    ("step", step.step),
     ("inspect", inspect.inspect),
     ("check", check.check),
     ("time", timing.time_command),
@@ -39,6 +42,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("bound", bounds.bound),
     ("sweep", sweep.sweep),
     ("opt", assembly.opt),
+    ("bisect", bisect.bisect),
     ("asm", assembly.asm),
     ("disasm", assembly.disasm),
     ("machines", machines.machines),
