@@ -28,7 +28,8 @@ Engine = Annotated[str, typer.Option(help="Emulator: fast (compiled) or referenc
 Order = Annotated[
     str,
     typer.Option(
-        help="Order of the engines: sequential, loads-earliest, stores-latest or random:SEED."
+        help="Order of the engines: sequential, loads-earliest, stores-latest, lockstep, "
+        "starve-ld, starve-mxu, starve-vpu or random:SEED."
     ),
 ]
 Checks = Annotated[

@@ -206,11 +206,12 @@ class Walk:
             return
         place = location_of(self.loaded, other.engine, other.pc)
         name, engine = self.loaded.program.regions[region].name, self.loaded.engines[other.engine]
+        pair = {engine, self.loaded.engines[number]}
         tokens = [
-            c.name for c in self.loaded.program.channels
-            if c.kind == "token" and c.producer == engine
-            and self.loaded.engines[number] in c.consumers
-        ]  # fmt: skip
+            c.name
+            for c in self.loaded.program.channels
+            if c.kind == "token" and c.producer in pair and pair & {*c.consumers} - {c.producer}
+        ]
         known = f" ({', '.join(map(repr, tokens))} should)" if tokens else ""
         raise broken(
             "C6", self.loaded, number, one.pc,

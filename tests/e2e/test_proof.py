@@ -43,7 +43,9 @@ LONG: tuple[Case, ...] = (
 def programs(case: Case) -> dict[str, Program]:
     """All entries. Raises TilewrightError where the model does not fit the machine."""
     name, machine, batch, chunk, weights = case
-    place = SAMPLES / name if (SAMPLES / name).exists() else SAMPLES / "configs" / name
+    place = SAMPLES / "configs" / name / "config.json"
+    if not place.exists():
+        place = SAMPLES / name
     model = load_model(place)
     context = min(2048, model.most_context)
     image, _ = compile_programs(
@@ -106,13 +108,14 @@ def test_a_loop_that_runs_less_often_on_one_engine_is_named(decode: Program) -> 
 
 
 def test_a_register_that_nothing_writes_is_named(decode: Program) -> None:
-    text = disassemble(decode).replace("  ldp r0, word=@q_len\n", "", 1)
-    assert "which nothing before it writes" in str(said(text))
+    text = disassemble(decode)
+    first = next(line for line in text.splitlines() if line.strip().startswith("ldp "))
+    assert "which nothing before it writes" in str(said(text.replace(first + "\n", "", 1)))
 
 
 def test_rings_on_the_same_bytes_are_named(decode: Program) -> None:
     rings = [replace(c, base=0) if c.name == "kv" else c for c in decode.channels]
-    with pytest.raises(ProofError, match="addresses broken.*'kv' at 0.* shares bytes of spm"):
+    with pytest.raises(ProofError, match=r"addresses broken.*shares bytes of spm.*'kv' at 0"):
         prove(replace(decode, channels=tuple(rings)), load_machine("tw-small"))
 
 
@@ -122,8 +125,8 @@ def test_stored_rows_that_are_read_without_a_token_are_a_race() -> None:
     kept = [x for x in text.splitlines() if "sync" not in x or "@token_embd_out_ready" not in x]
     error = said("\n".join(kept) + "\n")
     assert error.rule == "C6"
-    assert "a token from st to" in str(error)
-    assert "'token_embd_out_ready' should" in str(error)
+    assert "a token from ld1 to st must lie between them" in str(error)
+    assert "'token_embd_out_ready'" in str(error)
 
 
 def test_entries_that_disagree_about_a_cache_are_named() -> None:
@@ -132,5 +135,5 @@ def test_entries_that_disagree_about_a_cache_are_named() -> None:
         replace(r, base=r.base + 64) if r.name == "k_cache" else r
         for r in entries["decode"].regions
     ]
-    with pytest.raises(ProofError, match="region 'k_cache'.* entries share it"):
+    with pytest.raises(ProofError, match=r"region 'k_cache'.* entries share it"):
         check_shared({**entries, "decode": replace(entries["decode"], regions=tuple(moved))})

@@ -19,6 +19,7 @@ from tilewright.backend.isa import (
     ELEMENT_BYTES,
     REGION,
     SYNC_KINDS,
+    Channel,
     Ins,
     Program,
     decode,
@@ -148,21 +149,25 @@ def _of_tokens(program: Program, streams: Streams) -> Iterator[Mutant]:
         yield Mutant("drop a token at both ends", channel.name, channel.name, changed)
 
 
+def _put(program: Program, number: int, other: Channel) -> Program:
+    """Another entry of the channel table."""
+    table = [*program.channels]
+    table[number] = other
+    return replace(program, channels=tuple(table))
+
+
 def _of_tables(program: Program) -> Iterator[Mutant]:
     for number, one in enumerate(program.channels):
-
-        def put(other: object, number: int = number) -> Program:
-            table = [*program.channels]
-            table[number] = other  # pyright: ignore[reportArgumentType]
-            return replace(program, channels=tuple(table))
-
         if one.slots > 1:
             yield Mutant(
-                "shrink a ring", one.name, one.name, put(replace(one, slots=one.slots - 1))
+                "shrink a ring",
+                one.name,
+                one.name,
+                _put(program, number, replace(one, slots=one.slots - 1)),
             )
         if one.slot_bytes:
             moved = replace(one, base=one.base + LINE)
-            yield Mutant("shift a ring", one.name, one.name, put(moved))
+            yield Mutant("shift a ring", one.name, one.name, _put(program, number, moved))
     for number, region in enumerate(program.regions):
         table = [*program.regions]
         table[number] = replace(region, base=region.base + LINE)
