@@ -80,9 +80,7 @@ def trace(module: ModuleOp, launch: Launch, checkpoint: RandomCheckpoint, machin
                 observer = _Tiles(found.events)
                 data = {**stored(module, store), **launch.data}
                 try:
-                    start(
-                        module, data, launch.parameters, observer=observer, before=observer.begin
-                    )
+                    start(module, data, launch.parameters, observer=observer, before=observer.begin)
                 finally:
                     observer.flush()
     except TilewrightError as error:
