@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, NameLoc, StringAttr
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -21,6 +21,7 @@ from ...backend.errors import TilewrightError
 from ...backend.formats import ELEMENTS
 from ...backend.numerics import elementary
 from ...dialects import tg
+from ...dialects.locations import whereabouts
 from ...dialects.lowbit import PackedType
 from .tensor_attention import Sequences, append, attend, rotate
 from .tensor_softmax import mix, scores, seen_softmax, softmax
@@ -141,7 +142,7 @@ class _Run:
             elif isinstance(op, FuncOp):
                 functions.append(op)
             else:
-                raise TensorError(f"{_at(op)} does not stand in a module of tensors")
+                raise TensorError(f"{whereabouts(op)} does not stand in a module of tensors")
         if len(functions) != 1:
             raise TensorError(f"the module has {len(functions)} functions, wanted one")
         self.body = functions[0].body.block
@@ -278,7 +279,7 @@ class _Run:
                 a, b = (get(operand) for operand in op.operands)
                 return INDEX[type(op)](a, b)
             case _:
-                raise TensorError(f"{_at(op)} has no meaning on tensors")
+                raise TensorError(f"{whereabouts(op)} has no meaning on tensors")
 
     def _loop(self, op: scf.ForOp) -> None:
         carried = [self.values[argument] for argument in op.iter_args]
@@ -357,8 +358,3 @@ def _split(x: Array, op: tg.SplitOp) -> list[Array]:
             part.append(x[:, at : at + size])
             at += size
     return [np.concatenate(part, axis=1) for part in parts]
-
-
-def _at(op: Operation) -> str:
-    name = op.location.desc.data if isinstance(op.location, NameLoc) else ""
-    return f"{op.name} at {name}" if name else op.name

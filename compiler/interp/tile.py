@@ -9,10 +9,11 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp, NameLoc
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
+from ...dialects.locations import whereabouts
 from ...dialects.stream import ChannelOp
 from .tile_machine import (
     Data,
@@ -111,9 +112,8 @@ def engines_of(module: ModuleOp) -> list[str]:
 
 
 def where(op: Operation) -> str:
-    """The op's name and, if it has one, its location in the model."""
-    location = op.location
-    return f"{op.name} at {location.desc.data}" if isinstance(location, NameLoc) else op.name
+    """The op's name and its location in the model and in the file it was read from, as known."""
+    return whereabouts(op)
 
 
 @dataclass(slots=True)
