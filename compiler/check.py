@@ -296,7 +296,10 @@ class PassChecker:
             return
         text = str(module)
         if text != self._text:
-            self._check(previous.name, module, self._before, self._checkpoint)
+            try:
+                self._check(previous.name, module, self._before, self._checkpoint)
+            except CheckError as error:
+                raise CheckError(f"{error}; `tilewright bisect` names the op in it") from error
             self._before, self._text = module.clone(), text
         self.passed.append(previous.name)
 

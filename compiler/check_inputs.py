@@ -190,7 +190,9 @@ def random_launch(module: ModuleOp, seed: int = 0, most_rows: int = MOST_ROWS) -
         words = [_between(random, op.lo.data, op.hi.data) for _ in range(op.count.data)]
         parameters[name] = tuple(words)
     if {"row_start", "q_len", "kv_len"} <= tables.keys() and "rows" in scalars:
-        parameters |= _ragged(random, min(most_rows, scalars["rows"].hi.data), tables["q_len"], tables["kv_len"])
+        parameters |= _ragged(
+            random, min(most_rows, scalars["rows"].hi.data), tables["q_len"], tables["kv_len"]
+        )
         if "logit_rows" in scalars:
             rows, most = parameters["rows"], scalars["logit_rows"].hi.data
             assert isinstance(rows, int), "rows is one number"

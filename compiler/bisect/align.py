@@ -18,7 +18,7 @@ from xdsl.ir import Operation
 
 from ...dialects import tg
 from ...dialects.stream import ChannelOp
-from ...dialects.tile import TileOp
+from ...dialects.tile import LoadOp, TileOp
 from ...dialects.tw import InstructionOp
 from ..check import differences, limit
 from .trace import Array, Event, Trace
@@ -49,7 +49,11 @@ def first_difference(before: Trace, after: Trace, tolerance: float) -> Pair | No
         return _of_tensors(before.events, after.events, tolerance)
     if levels == (True, False):
         return _of_kernels(before.events, after.events, tolerance)
-    return _of_tiles(before.events, after.events)
+    return (
+        _of_steps(before.events, after.events)
+        or _of_tiles(before, after)
+        or _of_tiles(before, after, placed=True)
+    )
 
 
 def _is_tensor(trace: Trace) -> bool:
@@ -98,7 +102,7 @@ def _of_tensors(before: Sequence[Event], after: Sequence[Event], tolerance: floa
         made[_shape(one)].append(one)
 
     def close(event: Event, others: Sequence[Event]) -> bool:
-        return any(_pair(other, event, tolerance) is None for other in others)
+        return any(_same(other, event, tolerance) for other in others)
 
     for one in after:
         if close(one, known[_shape(one)]):
@@ -114,6 +118,17 @@ def _of_tensors(before: Sequence[Event], after: Sequence[Event], tolerance: floa
     return None
 
 
+def _same(want: Event, found: Event, tolerance: float) -> bool:
+    """Equal values; the columns of weights and products may stand in another order."""
+    if _pair(want, found, tolerance) is None:
+        return True
+    free = isinstance(found.op, tg.WeightOp | tg.MatmulOp) and found.op.name == want.op.name
+    a, b = want.values, found.values
+    if not free or a is None or b is None or a.shape != b.shape:
+        return False
+    return not differences(np.sort(b, -1), np.sort(a, -1), tolerance).any()
+
+
 def _shape(event: Event) -> object:
     assert event.values is not None, "tensors have values"
     return (event.layer, event.values.shape)
@@ -122,10 +137,13 @@ def _shape(event: Event) -> object:
 def _climbed(
     want: Event, found: Event, before: Sequence[Event], after: Sequence[Event], tolerance: float
 ) -> Pair | None:
-    """The op whose result is wrong while what it was given is right."""
+    """The op itself, or the one that handed it another tensor of the model than it should."""
     for (was, a), (now, b) in zip(want.inputs, found.inputs, strict=False):
-        if was >= 0 and now >= 0 and a.shape == b.shape and differences(b, a, tolerance).any():
-            return _climbed(before[was], after[now], before, after, tolerance)
+        if was < 0 or now < 0 or a.shape != b.shape or not differences(b, a, tolerance).any():
+            continue
+        made = after[now]
+        if any(_shape(one) == _shape(made) and _same(one, made, tolerance) for one in before):
+            return _pair(before[was], made, tolerance)
     return _pair(want, found, tolerance)
 
 
@@ -135,6 +153,7 @@ def _of_kernels(before: Sequence[Event], after: Sequence[Event], tolerance: floa
     last = {(one.location, one.layer): number for number, one in enumerate(after)}
     due = {last[key]: one for one in yielded if (key := (one.location, one.layer)) in last}
     images: dict[int, tuple[Array, list[Event | None]]] = {}
+    order = {id(one): number for number, one in enumerate(after)}
     touched: dict[tuple[str, int | None], set[int]] = defaultdict(set)
     for number, one in enumerate(after):
         if one.place is not None and one.values is not None and one.place.packed is None:
@@ -143,7 +162,7 @@ def _of_kernels(before: Sequence[Event], after: Sequence[Event], tolerance: floa
         want = due.get(number)
         if want is not None:
             found = [images[i] for i in touched[one.location, one.layer] if i in images]
-            pair = _looked_up(want, found, tolerance)
+            pair = _looked_up(want, found, order, tolerance)
             if pair is not None:
                 return pair
     return None
@@ -172,47 +191,92 @@ def _paint(event: Event, images: dict[int, tuple[Array, list[Event | None]]]) ->
 
 
 def _looked_up(
-    want: Event, images: Sequence[tuple[Array, list[Event | None]]], tolerance: float
+    want: Event,
+    images: Sequence[tuple[Array, list[Event | None]]],
+    order: dict[int, int],
+    tolerance: float,
 ) -> Pair | None:
+    """None where a memory holds the tensor; else what is wrong with the likeliest: computed, not
+    loaded; with the fewest wrong elements; written last."""
     assert want.values is not None, "tensors have values"
     flat = want.values.astype(np.float64).reshape(-1)
-    best: tuple[int, Array, list[Event | None], Array] | None = None
+    found: list[tuple[tuple[bool, int, int], Array, list[Event | None], Array]] = []
     for image, writers in images:
         part = image[: flat.size]
-        if part.size < flat.size or np.isnan(part).all():
+        if part.size < flat.size or np.isnan(part).any():
             continue
         wrong = differences(part, flat, tolerance)
         if not wrong.any():
             return None
-        if best is None or int(wrong.sum()) < best[0]:
-            best = int(wrong.sum()), part.copy(), writers, wrong
-    if best is None:
+        loaded = any(one is None or isinstance(one.op, LoadOp) for one in writers[: flat.size])
+        latest = max(order[id(one)] for one in writers[: flat.size] if one is not None)
+        found.append(((loaded, int(wrong.sum()), -latest), part.copy(), writers, wrong))
+    if not found:
         return None
-    _, part, writers, wrong = best
+    _, part, writers, wrong = min(found, key=lambda one: one[0])
     at = int(np.argmax(wrong))
     index = tuple(int(i) for i in np.unravel_index(at, want.values.shape))
     worst = float(np.nanmax(np.abs(part - flat)))
-    return Pair(
-        want, writers[at], index, flat[at], part[at], worst, limit(tolerance, want.values)
-    )
+    return Pair(want, writers[at], index, flat[at], part[at], worst, limit(tolerance, want.values))
 
 
-def _of_tiles(before: Sequence[Event], after: Sequence[Event]) -> Pair | None:
-    """The first group, in the order before the pass, whose values differ."""
-    engines = any(one.engine for one in before)
+def _of_steps(before: Sequence[Event], after: Sequence[Event]) -> Pair | None:
+    """The first step on a channel that an engine leaves out, or does too much.
+
+    Each engine's own order is kept by `project`; where a pass moved steps, nothing is said. An
+    engine that stopped early left out no more than it did not come to.
+    """
+    if not all(any(one.values is None for one in events) for events in (before, after)):
+        return None
     channels = _channels(before[0].op) & _channels(after[0].op)
-    groups = [_grouped(events, engines, channels) for events in (before, after)]
+    sides = [_steps(events, channels) for events in (before, after)]
+    for engine, was in sides[0].items():
+        now = sides[1].get(engine, [])
+        names = [[one.target for one in side] for side in (was, now)]
+        if not Counter(names[1]) - Counter(names[0]) and not Counter(names[0]) - Counter(names[1]):
+            continue
+        for want, found in zip(was, now, strict=False):
+            if want.target != found.target or want.location != found.location:
+                return Pair(want, None)
+        if len(now) > len(was):
+            return Pair(None, now[len(was)])
+        if now and _goes_on(engine, now[-1], after):
+            return Pair(was[len(now)], None)
+    return None
+
+
+def _steps(events: Sequence[Event], channels: set[str]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = defaultdict(list)
+    for one in events:
+        if one.values is None and one.target.partition("@")[2] in channels:
+            found[one.engine].append(one)
+    return found
+
+
+def _goes_on(engine: str, last: Event, events: Sequence[Event]) -> bool:
+    """Whether an engine writes elsewhere behind its last step."""
+    later = events[events.index(last) + 1 :] if last in events else ()
+    return any(one.engine == engine and one.location != last.location for one in later)
+
+
+def _of_tiles(before: Trace, after: Trace, placed: bool = False) -> Pair | None:
+    """The first group, in the order before the pass, whose values differ; with `placed`, or whose
+    places in regions do."""
+    engines = any(one.engine for one in before.events)
+    groups = [_grouped(one.events, engines) for one in (before, after)]
     found: list[tuple[bool, int, Pair]] = []
     for key in dict.fromkeys((*groups[0], *groups[1])):
         was, now = groups[0].get(key, []), groups[1].get(key, [])
-        at = _first_wrong([one for _, one in was], [one for _, one in now])
+        at = _first_wrong([one for _, one in was], [one for _, one in now], placed)
         if at is None:
             continue
+        if after.error is not None and at >= len(now):
+            continue  # The run ended before it came to it.
         want = was[at][1] if at < len(was) else None
         got = now[at][1] if at < len(now) else None
         pair = _pair(want, got, 0.0) if want is not None and got is not None else Pair(want, got)
         number = was[min(at, len(was) - 1)][0] if was else now[at][0]
-        vanished = (not was or not now) and not key[-1]
+        vanished = not was or not now
         found.append((vanished, number, pair or Pair(want, got)))
     found.sort(key=lambda one: one[:2])
     return found[0][2] if found else None
@@ -226,31 +290,24 @@ def _channels(op: Operation) -> set[str]:
     return {one.channel_name for one in module.walk() if isinstance(one, ChannelOp)}
 
 
-Key = tuple[str, int | None, str, str, str]
+Key = tuple[str, int | None, str, str]
 KINDS = {"tw.mm": "matmul", "tile.matmul": "matmul", "tw.vec": "vec", "tile.vec": "vec"}
 """What an op is called below and above `select`; all others move data."""
 
 
-def _grouped(
-    events: Sequence[Event], engines: bool, channels: set[str]
-) -> dict[Key, list[tuple[int, Event]]]:
+def _grouped(events: Sequence[Event], engines: bool) -> dict[Key, list[tuple[int, Event]]]:
     groups: dict[Key, list[tuple[int, Event]]] = defaultdict(list)
     for number, one in enumerate(events):
-        engine = one.engine if engines else ""
-        if one.values is None:
-            name = one.target.partition("@")[2]
-            if name in channels and engines:
-                groups["", None, "", engine, one.target].append((number, one))
-            continue
-        kind = KINDS.get(one.op.name, "move")
-        groups[one.location, one.layer, kind, engine, ""].append((number, one))
+        if one.values is not None:
+            kind = KINDS.get(one.op.name, "move")
+            key = one.location, one.layer, kind, one.engine if engines else ""
+            groups[key].append((number, one))
     return groups
 
 
-def _first_wrong(was: Sequence[Event], now: Sequence[Event]) -> int | None:
+def _first_wrong(was: Sequence[Event], now: Sequence[Event], placed: bool) -> int | None:
     """The first place where two sequences differ, unless they are the same values elsewhere."""
-    left = [b"" if one.values is None else one.values.tobytes() for one in was]
-    right = [b"" if one.values is None else one.values.tobytes() for one in now]
+    left, right = ([_content(one, placed) for one in side] for side in (was, now))
     missing, surplus = Counter(left) - Counter(right), Counter(right) - Counter(left)
     if not missing and not surplus:
         return None
@@ -261,3 +318,10 @@ def _first_wrong(was: Sequence[Event], now: Sequence[Event]) -> int | None:
             return at
     return None
 
+
+def _content(event: Event, placed: bool) -> bytes:
+    assert event.values is not None, "grouped by the caller"
+    at = b""
+    if placed and event.place is not None and event.place.memory.name.startswith("@"):
+        at = f"{event.place.memory.name} + {event.place.offset}: ".encode()
+    return at + event.values.tobytes()

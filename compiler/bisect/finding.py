@@ -75,12 +75,13 @@ class Finding:
 def diff_at(before: ModuleOp, after: ModuleOp, places: set[str]) -> tuple[str, ...]:
     """A unified diff of the lines that belong to these locations."""
     ends = tuple(f' loc("{place}")' for place in places if place)
-    texts = [
-        [line[: line.rindex(" loc(")] for line in module_text(one, True).splitlines()
-         if ends and line.endswith(ends)]
-        for one in (before, after)
-    ]  # fmt: skip
-    lines = list(unified_diff(*texts, "before", "after", lineterm="", n=1))
+    was, now = (_lines_at(one, ends) for one in (before, after))
+    lines = list(unified_diff(was, now, "before", "after", lineterm="", n=1))
     if len(lines) > MOST_LINES:
         return (*lines[:MOST_LINES], f"... {len(lines) - MOST_LINES} more lines")
     return tuple(lines)
+
+
+def _lines_at(module: ModuleOp, ends: tuple[str, ...]) -> list[str]:
+    lines = module_text(module, True).splitlines()
+    return [line[: line.rindex(" loc(")] for line in lines if ends and line.endswith(ends)]

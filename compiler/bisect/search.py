@@ -35,10 +35,8 @@ from .chain import Chain, Link
 from .finding import Finding, diff_at
 from .trace import Event, op_of_error, trace
 
-ROWS = (1, 2, 4, 8)
+ROWS = (1, 3, 8)
 """Most rows of the launches that are tried, one after another."""
-SEEDS = 2
-"""Launches of each size."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ class _Search:
             module = self.chain.links[number].module
             if level_of(module) == "tensor":
                 module = widened(module, self.chain.links[-1].module)
-            self.ran[number] = run_level(
-                module, self.launch, self.checkpoint, self.chain.machine
-            )
+            self.ran[number] = run_level(module, self.launch, self.checkpoint, self.chain.machine)
         return self.ran[number]
 
     def tiled(self) -> int:
@@ -145,9 +141,7 @@ def bisect_chain(chain: Chain, command: str = "", seed: int = 0) -> Finding | No
     checkpoint = RandomCheckpoint(first, seed)
     for link in chain.links:
         checkpoint.learn_formats(link.module)
-    launches = [
-        random_launch(first, seed + number, rows) for rows in ROWS for number in range(SEEDS)
-    ]
+    launches = [random_launch(first, seed + number, rows) for number, rows in enumerate(ROWS)]
     for number, launch in enumerate(launches):
         search = _Search(chain, launch, checkpoint, seed + number)
         search.results(0)
@@ -192,7 +186,7 @@ def _explained(search: _Search, bad: int, command: str) -> Finding:
         outputs=_errors(search, bad, verdict.results),
         launch=launch_text(search.launch),
         diff=diff_at(before.module, after.module, places),
-        command=_filled(command, bad - 1, before, after.name),
+        command=_filled(command, chain, bad - 1, after.name),
     )
 
 
@@ -202,10 +196,15 @@ def _values(pair: Pair | None) -> tuple[str, str]:
     if pair.wanted == pair.wanted or pair.got == pair.got:
         return f"{pair.wanted:.9g}", f"{pair.got:.9g}"
     sides = [
-        f"{one.op.name} ({one.target}) at {one.location}" if one is not None else ""
+        f"{one.op.name} ({_target(one)}) at {one.location}" if one is not None else ""
         for one in (pair.want, pair.found)
     ]
     return sides[0], sides[1]
+
+
+def _target(event: Event) -> str:
+    at = f", byte {event.place.offset}" if event.place is not None else ""
+    return f"{event.target}{at}"
 
 
 def _place(pair: Pair | None, event: Event | None) -> str:
@@ -237,15 +236,16 @@ def _worst(got: Array, want: Array) -> float:
     return float(np.nanmax(error)) if error.size and not np.isnan(error).all() else 0.0
 
 
-def _filled(command: str, number: int, before: Link, name: str) -> str:
-    path = before.path or f"ir/{{entry}}/{number:02}-{before.name}.mlir"
+def _filled(command: str, chain: Chain, number: int, name: str) -> str:
+    before = chain.links[number]
+    path = before.path or f"ir/{chain.entry}/{number:02}-{before.name}.mlir"
     return command.replace("{before}", str(path)).replace("{pass}", name)
 
 
 def _refusal(chain: Chain, refused: tuple[str, str], command: str) -> Finding:
     """All modules agree, and a pass refuses the last."""
-    number, last = len(chain.links) - 1, chain.links[-1]
+    number = len(chain.links) - 1
     return Finding(
         chain.entry, refused[0], "", "", None, "", "", "", float("nan"), 0.0, refused[1], (), "",
-        (), _filled(command, number, last, refused[0]),
+        (), _filled(command, chain, number, refused[0]),
     )  # fmt: skip

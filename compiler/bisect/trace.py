@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +80,7 @@ def trace(module: ModuleOp, launch: Launch, checkpoint: RandomCheckpoint, machin
                 observer = _Tiles(found.events)
                 data = {**stored(module, store), **launch.data}
                 try:
-                    start(
-                        module, data, launch.parameters, observer=observer, before=observer.begin
-                    )
+                    start(module, data, launch.parameters, observer=observer, before=observer.begin)
                 finally:
                     observer.flush()
     except TilewrightError as error:
@@ -101,21 +99,21 @@ class _Tensors:
         self, op: Operation, trips: tuple[int, ...], given: Sequence[Any], made: Sequence[Any]
     ) -> None:
         """One op, when it is done."""
-        inputs = tuple(
-            (self.made.get(id(value), -1), value)
-            for value in given
-            if isinstance(value, np.ndarray)
-        )
+        inputs = tuple((self.made.get(id(one), -1), one) for one in _arrays(given))
         if isinstance(op, tg.OutputOp | tg.KvAppendOp):
-            for value in given:
-                if isinstance(value, np.ndarray):
-                    self.events.append(Event(op, trips, "", value.copy(), "stored", None, inputs))
+            for value in _arrays(given):
+                self.events.append(Event(op, trips, "", value.copy(), "stored", None, inputs))
         for result, value in zip(op.results, made, strict=True):
-            if isinstance(value, np.ndarray):
+            for array in _arrays([value]):
                 if not isinstance(op, tg.FusedOp):
-                    self.made[id(value)] = len(self.events)
+                    self.made[id(array)] = len(self.events)
                 name = f"%{result.name_hint or 'value'}"
-                self.events.append(Event(op, trips, "", value, name, None, inputs))
+                self.events.append(Event(op, trips, "", array, name, None, inputs))
+
+
+def _arrays(values: Sequence[Any]) -> list[Array]:
+    """The tensors among values; the others are numbers."""
+    return [cast(Array, one) for one in values if isinstance(one, np.ndarray)]
 
 
 class _Tiles:

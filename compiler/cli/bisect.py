@@ -79,11 +79,7 @@ def bisect(
             f"{shlex.join([*words, '--dump-ir', 'ir'])}\n"
             "  tilewright-opt {before} --stop-after {pass} --print-ir-diff"
         )
-    found = [
-        one
-        for chain in chains
-        if (one := bisect_chain(chain, command.replace("{entry}", chain.entry), seed)) is not None
-    ]
+    found = [one for chain in chains if (one := bisect_chain(chain, command, seed)) is not None]
     if as_json:
         print_json([one.to_dict() for one in found])
     else:
@@ -91,7 +87,7 @@ def bisect(
             if all(one.entry != chain.entry for one in found):
                 print(f"{chain.entry}: all {len(chain.links)} modules agree")
         for one in found:
-            print(one.text().replace("{entry}", one.entry))
+            print(one.text())
     if found:
         raise typer.Exit(FOUND)
 
