@@ -174,7 +174,9 @@ def _feeds_matmuls(norm: RmsNormOp) -> bool:
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
     """Whether an elementwise op reads the kernel, and nothing that others made from it."""
-    if not isinstance(op, ELEMENTWISE) or (isinstance(op, UnaryOp) and op.f.data not in ACTIVATIONS):
+    if not isinstance(op, ELEMENTWISE) or (
+        isinstance(op, UnaryOp) and op.f.data not in ACTIVATIONS
+    ):
         return False
     if isinstance(op, SplitOp) and (len(op.columns) != 2 or len(set(op.columns)) > 1):
         return False

@@ -89,9 +89,7 @@ class WeightStore:
             return _shaped(declared, rows[:, 0], shape)
         return _shaped(declared, rows.T if transposed else rows, shape)
 
-    def values(
-        self, declared: GlobalOp, layer: int = 0, codes: bool = True
-    ) -> NDArray[np.float32]:
+    def values(self, declared: GlobalOp, layer: int = 0, codes: bool = True) -> NDArray[np.float32]:
         """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector, a memref as it is.
 
         Where columns have a scale each, a matrix is its codes, and the scales are a vector; without
