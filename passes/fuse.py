@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.locations import location_name
+from ..dialects.locations import derive, locate, location_name, model_name
 from ..dialects.tg import (
     AttentionOp,
     BinaryOp,
@@ -208,6 +208,15 @@ def _leaving(kernel: Sequence[Operation]) -> list[SSAValue]:
     ]
 
 
+def _module(block: Block) -> ModuleOp:
+    """The module around a block."""
+    op = block.parent_op()
+    while not isinstance(op, ModuleOp):
+        assert op is not None, "a pass is given a module"
+        op = op.parent_op()
+    return op
+
+
 def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> None:
     """Put the ops into one tg.fused where the last of them stood.
 
@@ -241,9 +250,12 @@ def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> Non
             copies[old] = new
             new.name_hint = old.name_hint
     body.add_op(YieldOp(*(copies[value] for value in leaving)))
-    label = location_name(named) or named.name
+    label = model_name(named) or named.name
     fused = FusedOp(label, [value.type for value in leaving], Region(body))
-    fused.location = named.location
+    locate(fused, named.location)
+    names = list(dict.fromkeys(location_name(op) for op in members if not isinstance(op, SplitOp)))
+    if len(names) > 1:
+        derive(_module(block), location_name(fused), names)
     block.insert_op_before(fused, last)
     for old, new in zip(leaving, fused.parts, strict=True):
         new.name_hint = old.name_hint

@@ -58,7 +58,7 @@ def section(name: str, function: Callable[..., Any]) -> str:
         parts.append("\n".join(lines))
     shown = inspect.cleandoc(examples) if examples else ""
     if shown:
-        parts.append(f"```sh\n{shown}\n```")
+        parts.append(f"```sh no-run: with your files\n{shown}\n```")
     return "\n\n".join(parts) + "\n"
 
 

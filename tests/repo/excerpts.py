@@ -1,6 +1,9 @@
 """Excerpts of the compiler's own output in pages of docs/, refreshed by running this file.
 
-    python tests/repo/excerpts.py
+    python tests/repo/excerpts.py [PAGE ...]
+
+It also runs the commands of each page anew and puts what they print into the blocks that show it
+(`page_runner.py`).
 
 A block that follows a marker is the marker's excerpt of what the sample model compiles to:
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,7 +125,24 @@ def pages() -> list[Path]:
     return [path for path in sorted(DOCS.rglob("*.md")) if "<!-- excerpt" in path.read_text()]
 
 
+def main(names: Sequence[str]) -> None:
+    """Refresh the pages of these names, or all."""
+    from page_blocks import all_pages, blocks, name
+    from page_runner import Compiled, refreshed as outputs
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Compiled(Path(folder) / "compiled")
+        for number, page in enumerate(all_pages()):
+            text = page.read_text()
+            if names and name(page) not in names:
+                continue
+            fresh = refreshed(text) if page in pages() else text
+            if any(one.output for one in blocks(page, text)):
+                fresh = outputs(page, fresh, Path(folder) / str(number), made)
+            if fresh != text:
+                page.write_text(fresh)
+                print(name(page))
+
+
 if __name__ == "__main__":
-    for one in pages():
-        one.write_text(refreshed(one.read_text()))
-        print(one.relative_to(ROOT))
+    main(sys.argv[1:])

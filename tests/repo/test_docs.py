@@ -4,19 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-
-from .excerpts import BLOCK, LEFT_OUT, ROOT, Excerpt, compiled, pages, refreshed
+from excerpts import BLOCK, LEFT_OUT, Excerpt, compiled, pages, refreshed
+from page_blocks import all_pages, name
 
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-PAGES = sorted(
-    path
-    for path in [ROOT / "README.md", *ROOT.glob("*/**/*.md")]
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
-
-
-def name(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+PAGES = all_pages()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
