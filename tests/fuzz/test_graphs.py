@@ -47,7 +47,7 @@ def test_ranges() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-@fuzzed(6)
+@fuzzed(4)
 @given(
     graph=graphs(),
     machine=any_machines(),
