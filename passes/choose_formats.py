@@ -18,6 +18,7 @@ from ..backend.formats import FORMATS, format_name
 from ..dialects.lowbit import PackedType
 from ..dialects.spaces import HBM
 from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, WeightOp
+from .located import PassError, located
 from .policy import policy_of
 from .symbols import globals_of
 
@@ -38,7 +39,10 @@ class ChooseFormatsPass(ModulePass):
         known = globals_of(op)
         for declared in known.values():
             type_ = declared.type
-            if not isinstance(type_, PackedType) or type_.order.data != "kn":
+            if not isinstance(type_, PackedType):
+                continue
+            if type_.order.data != "kn":
+                _check_rows(declared, type_)
                 continue
             stored = type_.format.data
             chosen = wanted or policy.weights.get(stored, stored)
@@ -49,6 +53,16 @@ class ChooseFormatsPass(ModulePass):
                 type_ = known[weight.global_name].type
                 if isinstance(type_, PackedType) and FORMATS[type_.format.data].channel_scale:
                     _scale_columns(known, matmul, weight, type_)
+
+
+def _check_rows(declared: GlobalOp, type_: PackedType) -> None:
+    """Rows that are gathered bring their scales along."""
+    if FORMATS[type_.format.data].channel_scale:
+        raise PassError(
+            f"{located(declared)}: @{declared.global_name} is {type_}: rows of "
+            f"{type_.format.data} that are gathered bring no scale along; use a format with "
+            "blocks, such as q8_0, or a float"
+        )
 
 
 def _scale_columns(

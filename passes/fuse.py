@@ -82,7 +82,8 @@ def _copy_to(block: Block, output: OutputOp) -> None:
 def _each_alone(block: Block, kinds: tuple[type[Operation], ...]) -> None:
     """Make a kernel of every op of some kinds, with the output that it becomes."""
     for op in [o for o in block.ops if isinstance(o, kinds)]:
-        _enclose(block, [op, *_output(op.results)], op)
+        written = isinstance(op, HEADWISE) and not _is_row_norm(op)
+        _enclose(block, [op, *([] if written else _output(op.results))], op)
 
 
 def _graph_blocks(module: ModuleOp) -> Iterator[Block]:
@@ -112,8 +113,14 @@ def _joins(op: Operation, group: Sequence[Operation]) -> bool:
     Nothing before it may read what they make, all turn by the same tables, and what a group makes
     is split, normed and turned in this order, each once at most.
     """
-    if any(not use.operation in (op, *group) and use.operation.is_before_in_block(op)
-           for member in group for result in member.results for use in result.uses):  # fmt: skip
+    readers = [
+        block.find_ancestor_op_in_block(use.operation)
+        for member in group
+        if (block := member.parent) is not None
+        for result in member.results
+        for use in result.uses
+    ]
+    if any(o is not None and o not in group and o.is_before_in_block(op) for o in readers):
         return False
     turns = [(o.cos, o.sin, o.rotated) for o in (*group, op) if isinstance(o, RopeOp)]
     if len(set(turns)) > 1:
@@ -167,7 +174,9 @@ def _feeds_matmuls(norm: RmsNormOp) -> bool:
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
     """Whether an elementwise op reads the kernel, and nothing that others made from it."""
-    if not isinstance(op, ELEMENTWISE) or (isinstance(op, UnaryOp) and op.f.data not in ACTIVATIONS):
+    if not isinstance(op, ELEMENTWISE) or (
+        isinstance(op, UnaryOp) and op.f.data not in ACTIVATIONS
+    ):
         return False
     if isinstance(op, SplitOp) and (len(op.columns) != 2 or len(set(op.columns)) > 1):
         return False

@@ -182,8 +182,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             name = re.sub(r".*::|\[.*", "", getattr(report, "nodeid", ""))
             if outcome in ("failed", "error"):
                 failed.add(name)
-            tried |= {name: value for key, value in getattr(report, "user_properties", ())
-                      if key == "fuzz"}  # fmt: skip
+            for key, value in getattr(report, "user_properties", ()):
+                if key == "fuzz":
+                    tried[name] = value
     if not tried:
         return
     terminalreporter.section("fuzzing")

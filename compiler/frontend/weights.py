@@ -89,14 +89,15 @@ class WeightStore:
             return _shaped(declared, rows[:, 0], shape)
         return _shaped(declared, rows.T if transposed else rows, shape)
 
-    def values(self, declared: GlobalOp, layer: int = 0) -> NDArray[np.float32]:
+    def values(self, declared: GlobalOp, layer: int = 0, codes: bool = True) -> NDArray[np.float32]:
         """What `tg.weight` is: float32 [K, N] of a matrix, [N] of a vector, a memref as it is.
 
-        Where columns have a scale each, a matrix is its codes and the scales are a vector.
+        Where columns have a scale each, a matrix is its codes, and the scales are a vector; without
+        `codes`, it is what they make together.
         """
         if isinstance(declared.type, PackedType):
             blocks = self.blocks(declared, layer)
-            if blocks.spec.channel_scale:
+            if blocks.spec.channel_scale and codes:
                 return blocks.codes[:, : blocks.k].T.astype(np.float32)
             return dequantise(blocks).T
         return self.dense(declared, layer).astype(np.float32)

@@ -39,8 +39,11 @@ given, what it made."""
 class Weights(Protocol):
     """Where parameters come from; the front ends' `WeightStore` is one."""
 
-    def values(self, declared: tg.GlobalOp, layer: int = 0) -> NDArray[np.float32]:
-        """A parameter of one layer: float32 [K, N] of a matrix, [N] of a vector, a whole table."""
+    def values(
+        self, declared: tg.GlobalOp, layer: int = 0, codes: bool = True
+    ) -> NDArray[np.float32]:
+        """A parameter of one layer: float32 [K, N] of a matrix, [N] of a vector, a whole table.
+        Where columns have a scale each, the matrix is its codes alone if `codes`."""
         ...
 
     def picked(self, declared: tg.GlobalOp, rows: Array) -> NDArray[np.float32]:
@@ -216,7 +219,9 @@ class _Run:
                 return words[get(op.index) if op.index is not None else 0]
             case tg.WeightOp():
                 declared = self.declared[op.global_name]
-                values = self.weights.values(declared, get(op.layer) if op.layer else 0)
+                values = self.weights.values(
+                    declared, get(op.layer) if op.layer else 0, self._has_scales(declared)
+                )
                 packed = isinstance(declared.type, PackedType)
                 return self._operand(values) if packed and values.ndim == 2 else values
             case tg.EmbedOp():
@@ -297,6 +302,10 @@ class _Run:
     def _set(self, names: Iterable[SSAValue], values: Sequence[Any]) -> None:
         for name, value in zip(names, values, strict=True):
             self.values[name] = value
+
+    def _has_scales(self, declared: tg.GlobalOp) -> bool:
+        """Whether the scales of a parameter's columns are a parameter of their own."""
+        return f"{declared.global_name}_scale" in self.declared
 
     def _operand(self, x: Array) -> Array:
         """What the matrix unit sees of float32 values under the policy."""

@@ -16,7 +16,9 @@ from ...dialects.tg import (
     FusedOp,
     KvAppendOp,
     MatmulOp,
+    RmsNormOp,
     RopeOp,
+    SplitOp,
     TakeOp,
 )
 from .alone import single_op
@@ -102,6 +104,8 @@ def _beside_attention(value: SSAValue) -> bool:
     kinds = AttentionOp | RopeOp | KvAppendOp
     return any(
         isinstance(op, kinds)
+        or (isinstance(op, SplitOp) and op.group is None)
+        or (isinstance(op, RmsNormOp) and op.heads is not None)
         for kernel in kernels
         if isinstance(kernel, FusedOp)
         for op in kernel.body.block.ops

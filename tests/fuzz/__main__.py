@@ -64,7 +64,9 @@ def targets(wanted: list[str]) -> list[Target]:
         for path in sorted(HERE.glob("test_*.py"))
         for examples, name in DECORATED.findall(path.read_text("utf-8"))
     ]
-    return [one for one in found if not wanted or any(w in f"{one.file}::{one.name}" for w in wanted)]
+    return [
+        one for one in found if not wanted or any(w in f"{one.file}::{one.name}" for w in wanted)
+    ]
 
 
 def run_round(target: Target, seed: int, examples: int, output: Path) -> None:

@@ -249,9 +249,7 @@ class _Writer:
                 return None
             x = self.draw(st.sampled_from(found))
             self.used.add(x.name)
-            heads = self.draw(
-                st.sampled_from([n for n in range(1, 9) if x.columns % (2 * n) == 0])
-            )
+            heads = self.draw(st.sampled_from([n for n in range(1, 9) if x.columns % (2 * n) == 0]))
         head = x.columns // heads
         turned = head if self.draw(st.integers(0, 2)) else 2 * self.draw(st.integers(1, head // 2))
         cos, sin = self._tables(turned // 2)

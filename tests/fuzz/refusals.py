@@ -10,6 +10,7 @@ KINDS = {
     "main memory too small": r"bytes of hbm and machine|main memory: \d+ bytes are needed",
     "too few registers": r"needs more than its \d+ registers",
     "rows of another element type": r"@\w+ holds \w+; (wanted|head-wise)",
+    "gathered rows without scales": r"that are gathered bring no scale along",
     "too few loop counters": r"loops are nested, \S+ counts",
 }
 """What a refusal is called -> what its text says."""

@@ -26,15 +26,15 @@ from tilewright.runtime import Session
 Logits = np.ndarray
 TOLERANCES = {"exact": 5e-5, "bf16": 0.2}
 """Policy -> largest error of a logit, in units of max(1, standard deviation)."""
-FAST_SHARE = 4
-"""One in so many examples runs on the fast engine, which gives the reference engine's bits."""
+SLOW_SHARE = 4
+"""One in so many examples runs on the reference engine, and as many on both: equal bits."""
 
 
 def test_ranges() -> None:
     announce("test_models", RANGES | {"machine, beside tw-small": str(random_machines())})
 
 
-@fuzzed(10)
+@fuzzed(8)
 @given(example=examples())
 def test_a_random_model_gives_the_logits_of_numpy(example: Example) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -46,13 +46,13 @@ def test_a_random_model_gives_the_logits_of_numpy(example: Example) -> None:
         if image is None:
             return
         reference = quantised(from_huggingface(model), example.weights)
-        engine = "reference" if example.model.seed % FAST_SHARE else "fast"
+        engine = "fast" if example.model.seed % SLOW_SHARE else "reference"
         event(f"engine {engine}, policy {example.policy}")
         session = Session.load(image, engine=engine)
         logits = run(session, example.ids())
         check_values(example, reference, logits)
         check_single_runs(example, session, logits)
-        if engine == "fast":
+        if example.model.seed % SLOW_SHARE == 1:
             again = run(Session.load(image, engine="reference", order="random:3"), example.ids())
             for found, expected in zip(again, logits, strict=True):
                 np.testing.assert_array_equal(found, expected)
@@ -76,7 +76,7 @@ def compiled(example: Example, model: Path, folder: Path) -> Path | None:
     except TilewrightError as error:
         refusal = str(error)
         note(f"refused: {refusal}")
-        event("refused")
+        refusal()
         if "hbm_bytes" in example.machine:
             assert "do not fit" in refusal
             assert "it would take" in refusal

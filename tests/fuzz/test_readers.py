@@ -22,9 +22,9 @@ from damage import (
     damaged_text,
     refused,
 )
-from hypothesis import event, given
+from hypothesis import given
 from hypothesis import strategies as st
-from long_runs import announce, fuzzed
+from long_runs import announce, fuzzed, refusal
 from models import Tiny, write_gguf, write_huggingface
 
 from tilewright.backend.asm import assemble, disassemble
@@ -71,7 +71,8 @@ class Texts:
 
 def tried(read: Callable[[], object]) -> None:
     """Read, and count what came of it."""
-    event("read" if refused(read) is None else "refused")
+    if refused(read) is not None:
+        refusal()
 
 
 def use_model(path: Path) -> None:

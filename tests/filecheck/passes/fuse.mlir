@@ -176,7 +176,7 @@ builtin.module @rowwise attributes {tw.policy = "exact"} {
 }
 
 // -----
-// Kernels stay as they are, and so does what no kernel takes: rows picked for nobody.
+// Kernels stay as they are; rows picked for no matmul are a kernel of their own.
 // CHECK-LABEL: builtin.module @kept
 builtin.module @kept attributes {tw.policy = "exact"} {
   tg.scalar @rows : 0 to 4
@@ -193,10 +193,51 @@ builtin.module @kept attributes {tw.policy = "exact"} {
       tg.yield %e
     }
     // CHECK-NEXT: }
+    // CHECK-NEXT: tg.fused "tg.take"
     // CHECK-NEXT: %a = tg.take %x
     %a = tg.take %x, @tokens : tensor<?x32xf32, #tg.sizes<@rows>>
     // CHECK-NEXT: tg.output %a to @y
     tg.output %a to @y
     func.return
+  }
+}
+
+// -----
+// Rows that are an output and something else besides are copied by a kernel of their own.
+// CHECK-LABEL: builtin.module @copied
+builtin.module @copied attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @x : memref<4x8xf32, #tw.hbm>
+  tg.global output @y : memref<4x8xf32, #tw.hbm>
+  func.func @copied() {
+    // CHECK: %x = tg.input @x
+    %x = tg.input @x : tensor<?x8xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: tg.fused
+    // CHECK-NEXT: [[C:%.*]] = tg.binary max %x, %x
+    // CHECK-NEXT: tg.output [[C]] to @y
+    tg.output %x to @y
+    func.return
+  }
+}
+
+// -----
+// Heads that turn by other tables are another kernel.
+// CHECK-LABEL: builtin.module @turned
+builtin.module @turned attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @x : memref<4x8xf32, #tw.hbm>
+  tg.global table @c : memref<4x4xf32, #tw.hbm> from "rope_cos(10000.0, 8, 4)"
+  tg.global table @s : memref<4x4xf32, #tw.hbm> from "rope_sin(10000.0, 8, 4)"
+  tg.global table @c2 : memref<4x2xf32, #tw.hbm> from "rope_cos(10000.0, 4, 4)"
+  tg.global table @s2 : memref<4x2xf32, #tw.hbm> from "rope_sin(10000.0, 4, 4)"
+  func.func @turned() -> (tensor<?x8xf32, #tg.sizes<@rows>>, tensor<?x8xf32, #tg.sizes<@rows>>) {
+    %x = tg.input @x : tensor<?x8xf32, #tg.sizes<@rows>>
+    // CHECK: %a = tg.fused
+    // CHECK-NEXT: tg.rope %x, @c, @s heads 1
+    %a = tg.rope %x, @c, @s heads 1 : tensor<?x8xf32, #tg.sizes<@rows>>
+    // CHECK: %b = tg.fused
+    // CHECK-NEXT: tg.rope %x, @c2, @s2 heads 2
+    %b = tg.rope %x, @c2, @s2 heads 2 : tensor<?x8xf32, #tg.sizes<@rows>>
+    func.return %a, %b : tensor<?x8xf32, #tg.sizes<@rows>>, tensor<?x8xf32, #tg.sizes<@rows>>
   }
 }
