@@ -129,7 +129,7 @@ def _compare(
     try:
         got = run_level(after, launch, checkpoint, machine)
         exact = level_of(before) != "tensor"
-        compare(after, name, got, want, 0.0 if exact else _tolerance(after), launch)
+        compare(after, name, got, want, 0.0 if exact else tolerance_of(after), launch)
         if level_of(after) in ("streamed", "projected"):
             data = {**stored(after, WeightStore(checkpoint.read)), **launch.data}
             mixed = run_tile(after, data, launch.parameters, seed=seed)
@@ -140,7 +140,7 @@ def _compare(
     except CheckError:
         raise
     except TilewrightError as error:
-        raise CheckError(f"after {name}, launch {_text(launch)}: {error}") from error
+        raise CheckError(f"after {name}, launch {launch_text(launch)}: {error}") from error
     return got
 
 
@@ -148,7 +148,8 @@ def _in_order(module: ModuleOp) -> bool:
     return level_of(module) == "streamed"
 
 
-def _tolerance(module: ModuleOp) -> float:
+def tolerance_of(module: ModuleOp) -> float:
+    """The tolerance of a module's policy."""
     policy = module.attributes.get("tw.policy")
     return TOLERANCES[policy.data if isinstance(policy, StringAttr) else "exact"]
 
@@ -173,18 +174,18 @@ def compare(
                 f"after {name}: @{key} is {got[key].dtype} {list(got[key].shape)}, was "
                 f"{want[key].dtype} {list(want[key].shape)}"
             )
-        wrong = _differences(got[key], want[key], tolerance)
+        wrong = differences(got[key], want[key], tolerance)
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             index = ", ".join(map(str, at))
             raise CheckError(
-                f"after {name}: {_writers(module, key)} gives @{key}[{index}] = {got[key][at]}, "
+                f"after {name}: {writers_of(module, key)} gives @{key}[{index}] = {got[key][at]}, "
                 f"was {want[key][at]} ({int(wrong.sum())} of {wrong.size} elements differ"
-                f"{_allowed(tolerance, want[key])}); launch {_text(launch)}"
+                f"{_allowed(tolerance, want[key])}); launch {launch_text(launch)}"
             )
 
 
-def _differences(got: Array, want: Array, tolerance: float) -> Array:
+def differences(got: Array, want: Array, tolerance: float) -> Array:
     """Where two arrays differ by more than is allowed; NaN equals NaN."""
     if got.dtype.kind in "iu":
         return got != want
@@ -192,20 +193,20 @@ def _differences(got: Array, want: Array, tolerance: float) -> Array:
         width = got.dtype.itemsize
         return got.view(f"u{width}") != want.view(f"u{width}")
     left, right = got.astype(np.float64), want.astype(np.float64)
-    return ~np.isclose(left, right, rtol=0.0, atol=_limit(tolerance, right), equal_nan=True)
+    return ~np.isclose(left, right, rtol=0.0, atol=limit(tolerance, right), equal_nan=True)
 
 
-def _limit(tolerance: float, want: Array) -> float:
+def limit(tolerance: float, want: Array) -> float:
     """The allowed difference: relative to the spread where that is above 1."""
     finite = want[np.isfinite(want)].astype(np.float64)
     return tolerance * max(1.0, float(finite.std()) if finite.size else 1.0)
 
 
 def _allowed(tolerance: float, want: Array) -> str:
-    return f" by more than {_limit(tolerance, want):.3g}" if tolerance else ""
+    return f" by more than {limit(tolerance, want):.3g}" if tolerance else ""
 
 
-def _writers(module: ModuleOp, name: str) -> str:
+def writers_of(module: ModuleOp, name: str) -> str:
     """The last op that writes a global, with its location."""
     writers = [op for op in module.walk() if _writes(op, name)]
     return where(writers[-1]) if writers else "the program"
@@ -231,7 +232,8 @@ def _writes(op: Operation, name: str) -> bool:
             return False
 
 
-def _text(launch: Launch) -> str:
+def launch_text(launch: Launch) -> str:
+    """Launch parameters for people."""
     return ", ".join(f"{name} = {value}" for name, value in launch.parameters.items()) or "()"
 
 
@@ -243,7 +245,7 @@ class _Reference:
     results: Results
 
 
-def _widened(before: ModuleOp, after: ModuleOp) -> ModuleOp:
+def widened(before: ModuleOp, after: ModuleOp) -> ModuleOp:
     """`before` with float32 for every parameter that `after` holds in another format.
 
     A pass asked to quantise changes weights on purpose; what the quantised rows stand for is then
@@ -314,7 +316,7 @@ class PassChecker:
     ) -> None:
         redrawn = checkpoint.learn_formats(module)
         if redrawn:
-            before = _widened(before, module)
+            before = widened(before, module)
         for number, reference in enumerate(self._references):
             if redrawn:
                 reference.results = run_level(before, reference.launch, checkpoint, self.machine)

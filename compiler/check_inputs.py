@@ -173,7 +173,7 @@ def _size(node: Node, known: Mapping[str, int]) -> int | None:
             return sum(size for size in sizes if size is not None)
 
 
-def random_launch(module: ModuleOp, seed: int = 0) -> Launch:
+def random_launch(module: ModuleOp, seed: int = 0, most_rows: int = MOST_ROWS) -> Launch:
     """Launch parameters and inputs that fit a module, drawn from a seed.
 
     The parameters of a ragged step are consistent: rows of the sequences follow each other, and
@@ -190,7 +190,7 @@ def random_launch(module: ModuleOp, seed: int = 0) -> Launch:
         words = [_between(random, op.lo.data, op.hi.data) for _ in range(op.count.data)]
         parameters[name] = tuple(words)
     if {"row_start", "q_len", "kv_len"} <= tables.keys() and "rows" in scalars:
-        parameters |= _ragged(random, scalars["rows"].hi.data, tables["q_len"], tables["kv_len"])
+        parameters |= _ragged(random, min(most_rows, scalars["rows"].hi.data), tables["q_len"], tables["kv_len"])
         if "logit_rows" in scalars:
             rows, most = parameters["rows"], scalars["logit_rows"].hi.data
             assert isinstance(rows, int), "rows is one number"

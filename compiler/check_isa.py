@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from ..backend.formats import ELEMENTS
 from ..backend.isa import Program
+from ..backend.isa.field import REGISTERS
 from ..backend.machine import load_machine
 from ..dialects.shaped import memref_of
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
 from ..runtime.functional import Emulator, Memories
+from ..runtime.functional.access import Access
+from ..runtime.functional.loader import load
+from ..runtime.functional.parameters import launch_words
+from ..runtime.functional.reference import EngineState, ReferenceEngine
 from .check_inputs import Array, Launch
 from .frontend.weights import WeightStore
 from .weights import layers_of, stored_globals, weight_pieces
 
 STORED_ROLES = ("weight", "table")
+Watch = Callable[[str, int, tuple[int, ...], NDArray[Any]], None]
+"""Told of each write: engine, instruction, counters of the loops around it, the elements."""
+
+
+class _Watched(ReferenceEngine):
+    """The reference engine, telling what each instruction writes."""
+
+    watch: Watch
+    _now: EngineState
+
+    def _step(self, engine: EngineState) -> bool:
+        self._now = engine
+        return super()._step(engine)
+
+    def wrote(self, access: Access) -> None:
+        super().wrote(access)
+        engine = self._now
+        around = self.loaded.loop_counters(engine.index, engine.pc)
+        trips = tuple(engine.registers[REGISTERS + c] for c in around)
+        self.watch(engine.name, engine.pc, trips, access.elements().copy())
 
 
 def run_isa(
-    module: ModuleOp, launch: Launch, store: WeightStore, machine: str, order: str = "sequential"
+    module: ModuleOp,
+    launch: Launch,
+    store: WeightStore,
+    machine: str,
+    order: str = "sequential",
+    watch: Watch | None = None,
 ) -> dict[str, Array]:
     """State and outputs of one launch on the reference engine, in the declared types and shapes.
 
@@ -43,7 +76,14 @@ def run_isa(
     emulator = Emulator(program, description, memories, engine="reference", order=order)
     for name, values in launch.data.items():
         emulator.write(name, values)
-    emulator.run(dict(launch.parameters))
+    if watch is None:
+        emulator.run(dict(launch.parameters))
+    else:
+        memories.begin_launch(program)
+        words = launch_words(program, dict(launch.parameters))
+        watched = _Watched(load(program, description), memories)
+        watched.watch = watch
+        watched.run(words, emulator.order)
     return {
         op.global_name: _result(emulator, op)
         for op in declared

@@ -19,12 +19,14 @@ from ..backend.errors import TilewrightError
 from ..backend.image import LOAD_ENTRY, Image, write_image
 from ..backend.isa import Program
 from ..backend.machine import Machine, load_machine
+from ..dialects.locations import location_name
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
 from ..passes.tile.record import plan_of
 from ..passes.tile.search import DoesNotFitError
+from ..runtime.proof import prove
 from .bound import formats_of
 from .frontend.builder import EntryShape
 from .frontend.loader import Model, load_model
@@ -104,11 +106,13 @@ def compile_entry(
     unfused: bool = False,
     later_rows: int = 0,
     after: str | None = None,
+    proof: bool = True,
 ) -> CompiledEntry:
     """Lower one graph-level module (in place) and encode it.
 
     `later_rows` are the most new rows of a sequence in entries that take over its KV block;
-    `after` is the pass that a module of another level stands behind.
+    `after` is the pass that a module of another level stands behind, `proof` whether channels are
+    proven of the instructions.
     """
     options: dict[str, Any] = {
         "machine": machine,
@@ -118,7 +122,10 @@ def compile_entry(
         "later_rows": later_rows,
     }
     runs = run_passes(module, passes_behind(passes_for(options), after), after_pass)
-    program = encode_module(module, load_machine(machine))
+    description = load_machine(machine)
+    program = encode_module(module, description)
+    if proof:
+        prove(program, description, launches=[])
     counts = {engine: len(words) for engine, words in program.engines.items()}
     declared = tuple(op for op in module.ops if isinstance(op, GlobalOp))
     plan = plan_of(module, program.channels)
@@ -167,19 +174,8 @@ def compile_model(
     def watchers(entry: str) -> list[AfterPass]:
         return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass)
 
-    image, compiled = compile_programs(
-        model,
-        machine,
-        max_context,
-        policy,
-        batch,
-        chunk,
-        kv_block,
-        weights,
-        tell,
-        watchers,
-        unfused,
-    )
+    options = max_context, policy, batch, chunk, kv_block, weights
+    image, compiled = compile_programs(model, machine, *options, tell, watchers, unfused)
     return finish(model, image, compiled, output, start, tell)
 
 
@@ -254,6 +250,7 @@ def compile_programs(
     watchers: Watchers | None = None,
     unfused: bool = False,
     starts: Mapping[str, Start] | None = None,
+    proof: bool = True,
 ) -> tuple[Image, dict[str, CompiledEntry]]:
     """All entries of a loaded model, compiled in memory; the image is the one that is written.
 
@@ -277,7 +274,7 @@ def compile_programs(
             after = begun.after if begun is not None else None
             later = max((s.chunk for s in order[number + 1 :]), default=0)
             one = compile_entry(
-                module, machine, block, weights, watch(shape.name), unfused, later, after
+                module, machine, block, weights, watch(shape.name), unfused, later, after, proof
             )
             found[shape.name] = one
             block = block or one.report.kv_block or None
@@ -350,8 +347,10 @@ def _image(
         default=0,
     )  # fmt: skip
     if not machine.has_hbm:
-        layers = {g.global_name: layers_of(g) for g in stored_globals(first.declared)}
-        loaded = load_program(first.program.regions, layers, machine)
+        stored = stored_globals(first.declared)
+        layers = {g.global_name: layers_of(g) for g in stored}
+        locations = {g.global_name: location_name(g) for g in stored}
+        loaded = load_program(first.program.regions, layers, machine, locations)
         entries = {LOAD_ENTRY: loaded, **entries}
     if needed > machine.hbm_bytes:
         raise TilewrightError(

@@ -28,6 +28,7 @@ from ..dialects.tg import STORED_ROLES
 from ..passes.check_allocation import check_allocation
 from ..passes.located import PassError
 from ..passes.verify_streams import verify_streams
+from ..runtime.proof import prove
 from .driver import (
     CompiledEntry,
     Progress,
@@ -70,12 +71,13 @@ def resume_model(
     print_ir: bool = False,
     check_each_pass: bool = False,
     progress: Progress | None = None,
+    proof: bool = True,
 ) -> Report:
     """Go on from dumped files, one of each entry at most, and write the image to `output`.
 
     `model` is where the checkpoint lies now, or a folder with several, of which the one with the
-    right weights is taken; by default where the files say. Raises TilewrightError for whatever the
-    user can mend.
+    right weights is taken; by default where the files say. `proof`: whether C1 to C7 are proven of
+    what comes out. Raises TilewrightError for whatever the user can mend.
     """
     began = perf_counter()
     tell = progress or silent
@@ -110,7 +112,10 @@ def resume_model(
             watchers,
             bool(origin.unfused),
             starts,
+            proof,
         )
+        if proof:
+            _prove(compiled, machine, at)
     except Exception as error:  # Passes rely on more than verification sees: hands may break it.
         raise at.error(error) from error
     _check_shared(compiled, dumps)
@@ -144,7 +149,7 @@ class _At:
         where = str(dump.path) if dump is not None else f"entry {self.entry} of the model"
         match error:
             case DiagnosticException():  # Says itself behind which pass.
-                return ResumeError(f"{where}: {first_line(error)}")
+                return ResumeError(f"{place_of(error, {}) or where}: {first_line(error)}")
             case TilewrightError():
                 return ResumeError(f"{where}: {self.step}: {error}")
             case _:
@@ -153,6 +158,13 @@ class _At:
                     f"{where}: {self.step} cannot go on from it ({said}): what it relies on is in "
                     "docs/levels.md; undo the edit, or go on from an earlier pass"
                 )
+
+
+def _prove(compiled: dict[str, CompiledEntry], machine: str, at: _At) -> None:
+    """What an edit may have broken behind the level that the passes check. Raises ProofError."""
+    for entry, one in compiled.items():
+        at.entry, at.step = entry, "check"
+        prove(one.program, load_machine(machine))
 
 
 def read_dump(path: Path) -> Dumped:
@@ -179,9 +191,8 @@ def read_dump(path: Path) -> Dumped:
     except ParseError as error:
         raise ResumeError(first_line(error)) from None
     except DiagnosticException as error:
-        place = place_of(error, text, places)
-        at = f"{path}:{place[0]}:{place[1]}" if place is not None else str(path)
-        raise ResumeError(f"{at}: {first_line(error)}") from None
+        place = place_of(error, places)
+        raise ResumeError(f"{place or path}: {first_line(error)}") from None
     if module.sym_name is None:
         raise ResumeError(f"{path}: its module has no name: wanted builtin.module @decode or such")
     policy = module.attributes.get("tw.policy")
@@ -222,7 +233,7 @@ def _check_proofs(dump: Dumped, machine: str) -> None:
     """What the passes behind which a file stands have proved of it, an edit may have broken.
 
     A streamed program keeps the rules of channels, a placed one its bytes apart. Behind `project`
-    the emulator alone checks, as it runs.
+    the instructions that come out are checked (`runtime.proof`).
     """
     order = pipeline_order()
     after, module = dump.start.after, dump.start.module

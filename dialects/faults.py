@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from xdsl.dialects.builtin import FileLineColLoc
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import VerifyException
 
-from .locations import location_name
+from .locations import file_location, model_name
 
-Place = tuple[int, int]
-"""Line and column, both from 1."""
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a file an op begins; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
 
 
 class OpError(VerifyException):
-    """`OP at LOCATION: message`, and the op itself."""
+    """`OP at NAME: message`, and the op itself; where in a file that is, `place_of` says."""
 
     def __init__(self, op: Operation, message: object) -> None:
         super().__init__(f"{where(op)}: {message}")
         self.op = op
 
 
-def place_of(error: BaseException, text: str, places: Mapping[Operation, int]) -> Place | None:
-    """Where in a text the op stands that an error, or what caused it, is about.
+def place_of(error: BaseException, places: Mapping[Operation, FileLineColLoc]) -> Place | None:
+    """Where the op stands that an error, or what caused it, is about; or the op that it was made
+    from.
 
-    `places` is what `parse_source` noted; None where the op is not known, or was made later.
+    `places` is what `parse_source` noted; None where the op was not read from a file.
     """
     found: BaseException | None = error
     while found is not None and not isinstance(found, OpError):
         found = found.__cause__
-    if found is None or found.op not in places:
+    if found is None:
         return None
-    before = text[: places[found.op]]
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
+    place = places.get(found.op) or file_location(found.op)
+    if place is None:
+        return None
+    return Place(place.filename.data, place.line.data, place.column.data)
 
 
 def where(op: Operation) -> str:
-    """An op by name, and location if it has one."""
-    name = location_name(op)
+    """An op by its kind, and the part of the model it stems from if that is known."""
+    name = model_name(op)
     return f"{op.name} at {name}" if name else op.name

@@ -241,6 +241,7 @@ def insert_tokens(tokens: list[Token], names: Names) -> list[ChannelOp]:
         channels.append(
             ChannelOp.tokens(name, token.producer, [token.consumer], 1 + token.primed, token.primed)
         )
+        channels[-1].location = token.steps[0].anchor.location
         for step in token.steps:
             signal = step.verb == "signal"
             op = SignalOp(name, token.producer) if signal else AwaitOp(name, token.consumer)
@@ -272,16 +273,17 @@ def stream_function(module: ModuleOp, function: func.FuncOp) -> None:
     for ring in rings:
         rewriter.ring(ring)
         largest = max(nbytes(_type(touched.buffer)) for touched in ring.members)
-        channels.append(
-            ChannelOp(
-                ring.name,
-                ring.producer,
-                ring.consumers,
-                1,
-                align(largest, SMALLEST_ALIGNMENT),
-                _type(ring.members[0].buffer).memory_space,
-            )
+        first = ring.members[0].buffer
+        channel = ChannelOp(
+            ring.name,
+            ring.producer,
+            ring.consumers,
+            1,
+            align(largest, SMALLEST_ALIGNMENT),
+            _type(first).memory_space,
         )
+        channel.location = first.location
+        channels.append(channel)
     rewriter.insert()
     for touched in touches.buffers:
         if len(touched.spans) != 1:

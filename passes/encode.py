@@ -34,7 +34,7 @@ from ..backend.isa import (
 from ..backend.isa import constant as constant_operand
 from ..backend.isa.program import TABLE_LIMITS, Words
 from ..backend.machine import Machine
-from ..dialects.locations import location_name
+from ..dialects.locations import location_name, sources_of
 from ..dialects.spaces import SPM
 from ..dialects.stream import ChannelOp
 from ..dialects.tg import GlobalOp, ScalarOp, TableOp
@@ -278,7 +278,10 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
     words: dict[str, Words] = {}
     locations: dict[str, list[str]] = {}
     for engine in machine.engines():
-        program = programs.get(engine, ProgramOp(engine))
+        program = programs.get(engine)
+        if program is None:
+            program = ProgramOp(engine)
+            program.location = module.location
         instructions, locations[engine] = encoder.program(program)
         words[engine] = encode_all(instructions)
     kv_block = module.attributes.get("tw.kv_block")
@@ -291,4 +294,5 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
         parameters=tuple(_parameters(module)),
         locations=locations,
         kv_block=kv_block.value.data if isinstance(kv_block, IntegerAttr) else 0,
+        meta={"sources": sources_of(module)},
     )

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
-from ..dialects.locations import location_name, named
+from ..dialects.locations import derive, location_name, model_name, named
 from ..dialects.shaped import tensor_of
 from ..dialects.tg import (
     AttentionOp,
@@ -34,10 +34,10 @@ class ExpandAttentionPass(ModulePass):
         known = globals_of(op)
         for attention in [o for o in op.walk() if isinstance(o, AttentionOp)]:
             if not isinstance(attention.parent_op(), FusedOp):
-                _expand(attention, known[attention.k_cache_name].shape[-2])
+                _expand(op, attention, known[attention.k_cache_name].shape[-2])
 
 
-def _expand(op: AttentionOp, positions: int) -> None:
+def _expand(module: ModuleOp, op: AttentionOp, positions: int) -> None:
     heads, kv_heads = op.heads.data, op.kv_heads.data
     wide = with_columns(tensor_of(op.q), heads * positions)
     scores = ScoresOp(op.q, op.k_cache, op.layer, heads, kv_heads, op.scale.value.data, wide)
@@ -48,10 +48,12 @@ def _expand(op: AttentionOp, positions: int) -> None:
         (softmax, "softmax"),
         (mixed, "mix"),
     )
-    name = location_name(op)
+    name = model_name(op)
     for step, suffix in steps:
         step.location = named(f"{name}_{suffix}") if name else op.location
         step.results[0].name_hint = suffix
+        if name:
+            derive(module, location_name(step), [name])
     block = op.parent
     assert block is not None
     block.insert_ops_before([step for step, _ in steps], op)

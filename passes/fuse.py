@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.locations import location_name
+from ..dialects.locations import derive, locate, location_name, model_name
 from ..dialects.tg import (
     AttentionOp,
     BinaryOp,
@@ -35,6 +35,7 @@ from ..dialects.tg import (
     WeightOp,
     YieldOp,
 )
+from .tile.activations import ACTIVATIONS
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
 HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
@@ -62,9 +63,20 @@ class FusePass(ModulePass):
                 _enclose(block, _around(matmul), matmul)
             for heads in _headwise(block):
                 anchors = [o for o in heads if isinstance(o, KvAppendOp | RopeOp)]
-                if anchors:
-                    _enclose(block, heads, anchors[-1])
-            _each_alone(block, (*ANCHORS, *ROWWISE))
+                _enclose(block, heads, anchors[-1] if anchors else heads[-1])
+            _each_alone(block, (*ANCHORS, *ROWWISE, TakeOp))
+        for block in list(_graph_blocks(op)):
+            for output in [o for o in block.ops if isinstance(o, OutputOp)]:
+                _copy_to(block, output)
+
+
+def _copy_to(block: Block, output: OutputOp) -> None:
+    """A kernel that copies rows which are more than an output: the larger of themselves, twice."""
+    copy = BinaryOp("max", output.x, output.x)
+    copy.location = output.location
+    block.insert_op_before(copy, output)
+    output.operands[0] = copy.result
+    _enclose(block, [copy, output], copy)
 
 
 def _each_alone(block: Block, kinds: tuple[type[Operation], ...]) -> None:
@@ -82,14 +94,36 @@ def _graph_blocks(module: ModuleOp) -> Iterator[Block]:
 
 
 def _headwise(block: Block) -> list[list[Operation]]:
-    """The head-wise ops of a block; each attention ends a group."""
+    """The head-wise ops of a block in groups that can be kernels; each attention ends one."""
     groups: list[list[Operation]] = [[]]
     for op in block.ops:
         if isinstance(op, HEADWISE) and not _is_row_norm(op):
+            if not _joins(op, groups[-1]):
+                groups.append([])
             groups[-1].append(op)
         elif isinstance(op, AttentionOp):
             groups.append([])
-    return groups
+    return [group for group in groups if group]
+
+
+def _joins(op: Operation, group: Sequence[Operation]) -> bool:
+    """Whether a head-wise op can stand in one kernel with others, all where it stands itself.
+
+    Nothing before it may read what they make, all turn by the same tables, and what a group makes
+    is split, normed and turned in this order, each once at most.
+    """
+    if any(not use.operation in (op, *group) and use.operation.is_before_in_block(op)
+           for member in group for result in member.results for use in result.uses):  # fmt: skip
+        return False
+    turns = [(o.cos, o.sin, o.rotated) for o in (*group, op) if isinstance(o, RopeOp)]
+    if len(set(turns)) > 1:
+        return False
+    stage = {SplitOp: 0, RmsNormOp: 1, RopeOp: 2, KvAppendOp: 3}
+    return all(
+        stage[type(operand.owner)] < stage[type(op)]
+        for operand in op.operands
+        if operand.owner in group
+    )
 
 
 def _around(matmul: MatmulOp) -> list[Operation]:
@@ -133,9 +167,13 @@ def _feeds_matmuls(norm: RmsNormOp) -> bool:
 
 def _continues(op: Operation, kernel: Sequence[Operation]) -> bool:
     """Whether an elementwise op reads the kernel, and nothing that others made from it."""
-    if not isinstance(op, ELEMENTWISE):
+    if not isinstance(op, ELEMENTWISE) or (isinstance(op, UnaryOp) and op.f.data not in ACTIVATIONS):
+        return False
+    if isinstance(op, SplitOp) and (len(op.columns) != 2 or len(set(op.columns)) > 1):
         return False
     inside = {result for member in kernel for result in member.results}
+    if isinstance(op, BinaryOp) and op.op.data == "sub" and op.x not in inside:
+        return False
     others = [operand for operand in op.operands if operand not in inside]
     return len(others) < len(op.operands) and not any(_depends(o, inside) for o in others)
 
@@ -159,6 +197,15 @@ def _leaving(kernel: Sequence[Operation]) -> list[SSAValue]:
         for result in op.results
         if any(use.operation not in members for use in result.uses)
     ]
+
+
+def _module(block: Block) -> ModuleOp:
+    """The module around a block."""
+    op = block.parent_op()
+    while not isinstance(op, ModuleOp):
+        assert op is not None, "a pass is given a module"
+        op = op.parent_op()
+    return op
 
 
 def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> None:
@@ -194,9 +241,12 @@ def _enclose(block: Block, kernel: Sequence[Operation], named: Operation) -> Non
             copies[old] = new
             new.name_hint = old.name_hint
     body.add_op(YieldOp(*(copies[value] for value in leaving)))
-    label = location_name(named) or named.name
+    label = model_name(named) or named.name
     fused = FusedOp(label, [value.type for value in leaving], Region(body))
-    fused.location = named.location
+    locate(fused, named.location)
+    names = list(dict.fromkeys(location_name(op) for op in members if not isinstance(op, SplitOp)))
+    if len(names) > 1:
+        derive(_module(block), location_name(fused), names)
     block.insert_op_before(fused, last)
     for old, new in zip(leaving, fused.parts, strict=True):
         new.name_hint = old.name_hint

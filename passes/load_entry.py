@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..backend.image import LOAD_ENTRY
 from ..backend.isa import (
     ALU_FUNCTIONS,
     COUNTER_LOW,
@@ -34,8 +35,16 @@ the window."""
 LAYER = COUNTER_LOW
 
 
-def load_program(regions: Iterable[Region], layers: Mapping[str, int], machine: Machine) -> Program:
-    """The entry for the weights and tables among `regions`; `layers` says how many each has."""
+def load_program(
+    regions: Iterable[Region],
+    layers: Mapping[str, int],
+    machine: Machine,
+    locations: Mapping[str, str] | None = None,
+) -> Program:
+    """The entry for the weights and tables among `regions`.
+
+    `layers` says how many each has, `locations` which part of the model it is, by default its name.
+    """
     stored = sorted((r for r in regions if r.role in PACKED_ROLES), key=lambda r: r.base)
     first = min((r.base for r in stored), default=0)
     end = max((r.base + r.nbytes for r in stored), default=0)
@@ -61,16 +70,16 @@ def load_program(regions: Iterable[Region], layers: Mapping[str, int], machine: 
             Ins("copy", {"dst": target, "src": source}),
             Ins("next", fields={"counter": 0}),
         ]
-        places += [region.name] * (len(stream) - len(places))
+        places += [(locations or {}).get(region.name, region.name)] * (len(stream) - len(places))
     halt = [Ins("halt")]
-    loads = machine.engines()[0]
+    loads, *others = machine.engines()
     return Program(
         engines={
             e: encode_all([*stream, *halt] if e == loads else halt) for e in machine.engines()
         },
         views=tuple(views),
         regions=(*stored, window),
-        locations={loads: [*places, ""]},
+        locations={loads: [*places, LOAD_ENTRY], **{e: [LOAD_ENTRY] for e in others}},
     )
 
 

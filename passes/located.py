@@ -3,7 +3,7 @@
 from xdsl.ir import Operation
 
 from ..backend.errors import TilewrightError
-from ..dialects.locations import location_name
+from ..dialects.locations import whereabouts
 
 
 class PassError(TilewrightError):
@@ -11,8 +11,5 @@ class PassError(TilewrightError):
 
 
 def located(op: Operation | None) -> str:
-    """An op by name and location."""
-    if op is None:
-        return "the program"
-    name = location_name(op)
-    return f"{op.name} at {name}" if name else op.name
+    """An op by name and location, and by its line where it was read from a file."""
+    return "the program" if op is None else whereabouts(op)

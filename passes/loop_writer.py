@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 
+from ..dialects.locations import locate
 from ..dialects.stream import AcquireOp, CommitOp, ReleaseOp, SlotOp, WaitOp
 from ..dialects.tile import BufferOp
 
@@ -49,7 +50,8 @@ class LoopWriter:
         """A loop over a body that lacks nothing but its end."""
         body.add_op(scf.YieldOp())
         body.args[0].name_hint = name
-        self.add(scf.ForOp(first, count, step, (), body))
+        loop = self.add(scf.ForOp(first, count, step, (), body))
+        locate(loop, self.location)
 
 
 def copy_statements(

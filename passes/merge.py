@@ -9,6 +9,7 @@ that two matmuls share.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from itertools import takewhile
 
 from xdsl.context import Context
@@ -17,7 +18,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ..backend.formats import parse_recipe
-from ..dialects.locations import location_name, named
+from ..dialects.locations import derive, location_name, model_name, named
 from ..dialects.lowbit import PackedType
 from ..dialects.shaped import is_memref, memref_of, tensor_of
 from ..dialects.tg import BinaryOp, GlobalOp, MatmulOp, SplitOp, WeightOp
@@ -65,7 +66,7 @@ def joined_type(types: list[Attribute]) -> Attribute | None:
 
 def joined_location(ops: list[Operation]) -> LocationAttr:
     """The location of one op that stands for several."""
-    names = [location_name(op) for op in ops]
+    names = [model_name(op) for op in ops]
     head = names[0].rsplit(".", 1)[0] + "." if "." in names[0] else ""
     if not all(name.startswith(head) for name in names) or not all(names):
         return ops[0].location
@@ -83,7 +84,7 @@ class MergePass(ModulePass):
         readers = Counter(read.global_name for read in reads for _ in read.result.uses)
         for block in [b for o in op.walk() for r in o.regions for b in r.blocks]:
             for matmuls in _groups(block, known, readers):
-                _merge(known, matmuls)
+                _merge(op, known, matmuls)
 
 
 def _groups(
@@ -118,7 +119,7 @@ def _bias(matmul: MatmulOp) -> BinaryOp | None:
     return None
 
 
-def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
+def _merge(module: ModuleOp, known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
     """Rewrite one group, if its parameters have one format."""
     reads = [matmul.w for matmul in matmuls]
     adds = [bias for matmul in matmuls if (bias := _bias(matmul)) is not None]
@@ -132,12 +133,14 @@ def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
     merged = MatmulOp(first.a, weight.result)
     merged.location = joined_location(list[Operation](matmuls))
     block.insert_ops_before([weight, merged], first)
+    _note(module, merged, matmuls)
     value: SSAValue = merged.result
     olds: list[SSAValue] = [matmul.result for matmul in matmuls]
     if adds:
         bias = _join(known, added)
         add = BinaryOp("add", value, bias.result)
         add.location = joined_location(list[Operation](adds))
+        _note(module, add, adds)
         block.insert_ops_before([bias, add], first)
         value = add.result
         olds = [add.result for add in adds]
@@ -150,6 +153,11 @@ def _merge(known: dict[str, GlobalOp], matmuls: list[MatmulOp]) -> None:
     for old in (*adds, *matmuls, *(_read(value) for value in (*reads, *added))):
         old.detach()
         old.erase()
+
+
+def _note(module: ModuleOp, merged: Operation, parts: Sequence[Operation]) -> None:
+    """Keep the names that went into a merged op's."""
+    derive(module, location_name(merged), [location_name(part) for part in parts])
 
 
 def _columns(matmul: MatmulOp) -> int:

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import IndexType, IntAttr, IntegerAttr, MemRefType, M
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from ..dialects.locations import locate
 from ..dialects.shaped import memref_of
 from ..dialects.stream import SlotEndOp, SlotOp
 from ..dialects.tile import BufferOp, subview
@@ -75,7 +76,7 @@ class _Pipeline:
             self._stage(stage, bound)
         self.block.add_ops([*inside.ops, scf.YieldOp()])
         skewed = scf.ForOp(self.numbers[0], bounds[-1], self.numbers[1], (), self.block)
-        skewed.location = self.loop.location
+        locate(skewed, self.loop.location)
         parent = self.loop.parent_block()
         assert parent is not None, "the loop stands in a function"
         parent.insert_ops_before([*before.ops, skewed, *behind.ops], self.loop)

@@ -22,6 +22,7 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects.locations import locate
 from ..dialects.shaped import memref_of
 from ..dialects.stream import SlotEndOp, SlotOp
 from ..dialects.tile import BufferOp, subview
@@ -99,7 +100,7 @@ class TaskPipeline:
             for _ in range(self.stages.distance(cut)):
                 before.end(before.begin(self.stages.body.pairs[cut]))
         tasks = scf.ForOp(self.outer.lb, self.outer.ub, self.outer.step, (), block)
-        tasks.location = self.outer.location
+        locate(tasks, self.outer.location)
         for trip in range(self.last):
             for stage in range(self.last + 1):
                 with_slots = self._slots(behind, stage)

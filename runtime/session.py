@@ -209,12 +209,16 @@ class Session:
     def launch(self, entry: str, launch: Launch) -> Logits:
         """Run one entry once; its logits, float32 [logit rows, vocabulary]. No state is checked."""
         emulator = self._emulators[entry]
-        emulator.write("tokens", np.array(launch.packed, dtype=np.int32))
-        emulator.write("logit_index", np.array(launch.logit_rows, dtype=np.int32))
+        self._give(emulator, launch)
         for engine, count in emulator.run(launch.parameters()).items():
             self.executed[engine] = self.executed.get(engine, 0) + count
         rows = emulator.read("logits", np.float32).reshape(-1, self.shapes[entry].vocabulary)
         return rows[: len(launch.logit_rows)].copy()
+
+    def _give(self, emulator: Emulator, launch: Launch) -> None:
+        """Put a launch's inputs in place."""
+        emulator.write("tokens", np.array(launch.packed, dtype=np.int32))
+        emulator.write("logit_index", np.array(launch.logit_rows, dtype=np.int32))
 
     @cached_property
     def _emulators(self) -> dict[str, Emulator]:

@@ -11,12 +11,14 @@ then it must fail. Plain `lit` runs the same files, a process a command (fileche
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filecheck.finput import FInput
@@ -169,3 +171,28 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
             parent, path=file_path
         )
     return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests of tests/fuzz tried, as a table; for `python tests/fuzz` as a file, too."""
+    tried: dict[str, dict[str, Any]] = {}
+    failed: set[str] = set()
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            name = re.sub(r".*::|\[.*", "", getattr(report, "nodeid", ""))
+            if outcome in ("failed", "error"):
+                failed.add(name)
+            tried |= {name: value for key, value in getattr(report, "user_properties", ())
+                      if key == "fuzz"}  # fmt: skip
+    if not tried:
+        return
+    terminalreporter.section("fuzzing")
+    width = max(map(len, tried))
+    terminalreporter.line(f"{'target':{width}}  runs  refused  found  seed")
+    for name, one in sorted(tried.items()):
+        terminalreporter.line(
+            f"{name:{width}}  {one['runs']:4}  {sum(one['refused'].values()):7}  "
+            f"{int(name in failed):5}  {one['seed']:4}"
+        )
+    if "TILEWRIGHT_FUZZ_TALLIES" in os.environ:
+        Path(os.environ["TILEWRIGHT_FUZZ_TALLIES"]).write_text(json.dumps(tried), "utf-8")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...backend.errors import TilewrightError
-from .options import MachineName
+from .options import MachineName, Proof
 from .output import USER_ERROR
 
 
@@ -35,6 +35,7 @@ def asm(
     ],
     machine: MachineName = "tw-1",
     entry: Annotated[str, typer.Option(help="Name of the entry in the image.")] = "main",
+    proof: Proof = True,
 ) -> None:
     """Assemble one entry to an image without weights.
 
@@ -45,13 +46,17 @@ def asm(
     from ...backend.asm import AsmError, assemble
     from ...backend.image import Image, write_image
     from ...backend.machine import load_machine
+    from ...runtime.functional.faults import Fault
+    from ...runtime.proof import ProofError, prove
 
     description = load_machine(machine)
     name = "standard input" if source == "-" else source
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     try:
         program = assemble(text)
-    except AsmError as error:
+        if proof:
+            prove(program, description)
+    except (AsmError, Fault, ProofError) as error:
         raise TilewrightError(f"{name}: {error}") from None
     image = Image(
         machine=description.to_dict(),

@@ -58,6 +58,12 @@ Weights = Annotated[
 CheckEachPass = Annotated[
     bool, typer.Option(help="Run the program before and after each pass and compare.")
 ]
+Proof = Annotated[
+    bool,
+    typer.Option(
+        "--proof/--no-proof", help="Prove C1 to C7 of the instructions, as `tilewright check` does."
+    ),
+]
 DumpIr = Annotated[
     Path | None, typer.Option(help="Directory for the IR after each pass, one file each.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .models import report_image
-from .options import CheckEachPass, DumpIr, Json, PrintIrAfterAll
+from .options import CheckEachPass, DumpIr, Json, PrintIrAfterAll, Proof
 from .output import progress_bar
 
 
@@ -28,6 +28,7 @@ def resume(
     check_each_pass: CheckEachPass = False,
     dump_ir: DumpIr = None,
     print_ir_after_all: PrintIrAfterAll = False,
+    proof: Proof = True,
     as_json: Json = False,
 ) -> None:
     """Go on compiling from dumped IR, edited by hand or not, to an image.
@@ -51,5 +52,6 @@ def resume(
             print_ir=print_ir_after_all,
             check_each_pass=check_each_pass,
             progress=progress,
+            proof=proof,
         )
     report_image(report, as_json)

@@ -28,7 +28,7 @@ from xdsl.rewriter import InsertPoint
 
 from ...backend.errors import TilewrightError
 from ...dialects import tg
-from ...dialects.locations import named
+from ...dialects.locations import locate, named
 from ...dialects.lowbit import PackedType
 from ...dialects.spaces import HBM
 from .model_config import ModelConfig
@@ -64,12 +64,15 @@ def build(config: ModelConfig, entry: EntryShape, policy: str, parameters: Param
     _check(config, entry, policy)
     by_symbol = parameters.by_symbol()
     module = ModuleOp([], {"tw.policy": StringAttr(policy)}, StringAttr(entry.name))
+    module.location = named(entry.name)
     body = Builder(InsertPoint.at_end(module.body.block))
     for op in _declarations(config, entry, policy, parameters):
         body.insert(op)
     block = Block()
     _Body(config, by_symbol, Builder(InsertPoint.at_end(block))).write()
-    body.insert(FuncOp(entry.name, ((), ()), Region(block)))
+    function = FuncOp(entry.name, ((), ()), Region(block))
+    locate(function, module.location)
+    body.insert(function)
     module.verify()
     return module
 
@@ -106,7 +109,10 @@ def _hbm(element: Attribute, *shape: int) -> MemRefType[Attribute]:
 def _declarations(
     config: ModelConfig, entry: EntryShape, policy: str, parameters: Parameters
 ) -> list[Operation]:
-    """Launch parameters, weights, tables, state, inputs and output, in this order."""
+    """Launch parameters, weights, tables, state, inputs and output, in this order.
+
+    Each is located at its name; what every layer has its own of, at `blk.{l}.name`.
+    """
     rows, batch, context = entry.rows, entry.batch, entry.max_context
     half, f32, i32 = config.rope.dim // 2, Float32Type(), IntegerType(32)
     cache = _hbm(
@@ -124,7 +130,7 @@ def _declarations(
         recipe = table_recipe(name, config.rope, context)
         return tg.GlobalOp("table", name, _hbm(f32, context, half), recipe)
 
-    return [
+    declared: list[Operation] = [
         tg.ScalarOp("rows", 0, rows),
         tg.ScalarOp("logit_rows", 0, rows),
         tg.TableOp("row_start", batch, 0, rows),
@@ -139,6 +145,12 @@ def _declarations(
         tg.GlobalOp("input", "logit_index", _hbm(i32, rows)),
         tg.GlobalOp("output", "logits", _hbm(f32, rows, config.vocab)),
     ]
+    layered = {p.symbol for p in parameters.all if p.layered} | {"k_cache", "v_cache"}
+    for op in declared:
+        assert isinstance(op, tg.ScalarOp | tg.TableOp | tg.GlobalOp)
+        name = op.sym_name.data
+        op.location = named(f"blk.{{l}}.{name}" if name in layered else name)
+    return declared
 
 
 class _Body:
@@ -158,10 +170,13 @@ class _Body:
         x = self._add(tg.EmbedOp("token_embd", "tokens", rows), "token_embd", "x")
         body = Block(arg_types=[bounds[0].type, rows])
         loop = ForOp(bounds[0], bounds[2], bounds[1], [x], body)
+        loop.location = named("blk")
         outer, self.builder = self.builder, Builder(InsertPoint.at_end(body))
         self.layer, x = body.args
         self.layer.name_hint, x.name_hint = "l", "x"
-        self.builder.insert(YieldOp(self._layer(x)))
+        last = YieldOp(self._layer(x))
+        last.location = loop.location
+        self.builder.insert(last)
         self.layer, self.builder = None, outer
         self.builder.insert(loop)
         x = loop.results[0]

@@ -17,7 +17,9 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 from ...backend.errors import TilewrightError
 from ...backend.formats import Blocks, parse_recipe
 from ...dialects import context, tg
-from ...dialects.locations import location_name
+from ...dialects.checks import verify_module
+from ...dialects.faults import OpError, place_of
+from ...dialects.locations import whereabouts
 from ...dialects.source import parse_source
 from .checkpoint import CheckpointError, TensorInfo, TokenizerMaterial
 from .safetensors_file import TYPES, SafetensorsFile
@@ -81,7 +83,7 @@ def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...
             raise GraphTextError(
                 f"{path}: is dumped IR, no model: `tilewright resume` goes on from it"
             )
-        outer = parse_source(context(), text, str(path))
+        outer = parse_source(context(), text, str(path), file=path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise GraphTextError(f"{path}: cannot be read: {error}") from None
     except ParseError as error:
@@ -91,7 +93,7 @@ def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...
         try:
             op.verify(verify_nested_ops=False)
         except VerifyException as error:
-            raise GraphTextError(f"{path}: {_at(op)}: {_one_line(str(error))}") from None
+            raise _refused(path, OpError(op, error)) from None
     inner = [op for op in outer.ops if isinstance(op, ModuleOp)]
     if inner and len(inner) != len(list(outer.ops)):
         raise GraphTextError(f"{path}: an outer module holds modules only")
@@ -100,16 +102,22 @@ def read_graphs(path: Path, checkpoint: ArraysCheckpoint) -> tuple[ModuleOp, ...
         module.detach()
     for module in modules:
         _check(path, module, checkpoint)
+        try:
+            verify_module(module)
+        except VerifyException as error:
+            raise _refused(path, error) from None
     return tuple(modules)
+
+
+def _refused(path: Path, error: VerifyException) -> GraphTextError:
+    """What verification says, behind the line that it is about."""
+    place = place_of(error, {})
+    at = f"{path}:{place.line}:{place.column}" if place is not None else str(path)
+    return GraphTextError(f"{at}: {_one_line(str(error))}")
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
-
-
-def _at(op: Operation) -> str:
-    place = location_name(op)
-    return f"{op.name} at {place}" if place else op.name
 
 
 def _name(module: ModuleOp) -> str | None:
@@ -133,7 +141,9 @@ def _check(path: Path, module: ModuleOp, checkpoint: ArraysCheckpoint) -> None:
     for op in module.walk():
         for name in _references(op):
             if name not in symbols:
-                raise GraphTextError(f"{path}: {_at(op)} names @{name}, which is not declared")
+                raise GraphTextError(
+                    f"{path}: {whereabouts(op)} names @{name}, which is not declared"
+                )
 
 
 def _references(op: Operation) -> list[str]:

@@ -58,6 +58,8 @@ class RaceObserver:
 
     def __init__(self) -> None:
         self.found: list[str] = []
+        self.ops: list[Operation] = []
+        """Who did each access that was found."""
         self._clocks: dict[str, dict[str, int]] = {}
         self._commits: dict[str, list[dict[str, int]]] = {}
         self._histories: dict[int, _History] = {}
@@ -138,6 +140,7 @@ class RaceObserver:
         )
         if text not in self.found:
             self.found.append(text)
+            self.ops.append(op)
 
 
 def _units(values: Array, history: _History, place: Place) -> Array:
@@ -154,7 +157,12 @@ def _units(values: Array, history: _History, place: Place) -> Array:
 
 
 def find_races(module: ModuleOp, data: Data, parameters: Parameters) -> list[str]:
-    """Unordered accesses of one sequential run, in the order found; [] if there are none.
+    """Unordered accesses of one sequential run, in the order found; [] if there are none."""
+    return watch_races(module, data, parameters).found
+
+
+def watch_races(module: ModuleOp, data: Data, parameters: Parameters) -> RaceObserver:
+    """The observer of one sequential run: what it found, and the ops.
 
     Args:
         module: streamed or placed, one function. At the placed level scratchpad and accumulators
@@ -176,4 +184,4 @@ def find_races(module: ModuleOp, data: Data, parameters: Parameters) -> list[str
             observer.watch(memory, 1, on_chip=True)
 
     start(module, data, parameters, observer=observer, before=watch)
-    return observer.found
+    return observer

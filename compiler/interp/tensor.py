@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, NameLoc, StringAttr
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -21,6 +21,7 @@ from ...backend.errors import TilewrightError
 from ...backend.formats import ELEMENTS
 from ...backend.numerics import elementary
 from ...dialects import tg
+from ...dialects.locations import whereabouts
 from ...dialects.lowbit import PackedType
 from .tensor_attention import Sequences, append, attend, rotate
 from .tensor_softmax import mix, scores, seen_softmax, softmax
@@ -29,6 +30,10 @@ Array = NDArray[Any]
 Parameters = Mapping[str, int | Sequence[int]]
 
 f32 = np.float32
+
+Watch = Callable[[Operation, tuple[int, ...], Sequence[Any], Sequence[Any]], None]
+"""Told of each op that makes or stores tensors: op, counters of the loops around it, what it was
+given, what it made."""
 
 
 class Weights(Protocol):
@@ -90,6 +95,7 @@ def run_graph(
     weights: Weights,
     data: Mapping[str, Array],
     parameters: Parameters,
+    watch: Watch | None = None,
 ) -> dict[str, Array]:
     """Run a module's function and give its state and outputs by name, in full shape.
 
@@ -98,12 +104,13 @@ def run_graph(
         weights: what recipes read from.
         data: inputs, and state to start from (zeros where it is not given); never changed.
         parameters: a number for each tg.scalar, a list for each tg.table.
+        watch: called after each op.
 
     Raises:
         TensorError: an input or parameter is missing or does not fit its declaration, or an op is
             not of these levels.
     """
-    return _Run(module, weights, data, parameters).run()
+    return _Run(module, weights, data, parameters, watch).run()
 
 
 class _Run:
@@ -115,7 +122,10 @@ class _Run:
         weights: Weights,
         data: Mapping[str, Array],
         parameters: Parameters,
+        watch: Watch | None = None,
     ) -> None:
+        self.watch = watch
+        self.trips: list[int] = []
         policy = module.attributes.get("tw.policy")
         self.bf16 = isinstance(policy, StringAttr) and policy.data == "bf16"
         self.weights = weights
@@ -132,7 +142,7 @@ class _Run:
             elif isinstance(op, FuncOp):
                 functions.append(op)
             else:
-                raise TensorError(f"{_at(op)} does not stand in a module of tensors")
+                raise TensorError(f"{whereabouts(op)} does not stand in a module of tensors")
         if len(functions) != 1:
             raise TensorError(f"the module has {len(functions)} functions, wanted one")
         self.body = functions[0].body.block
@@ -171,6 +181,10 @@ class _Run:
             if isinstance(op, scf.YieldOp | tg.YieldOp | ReturnOp):
                 return [self.values[operand] for operand in op.operands]
             self._step(op)
+            if self.watch is not None and not isinstance(op, scf.ForOp):
+                given = [self.values[operand] for operand in op.operands]
+                made = [self.values[result] for result in op.results]
+                self.watch(op, tuple(self.trips), given, made)
         return []
 
     def _step(self, op: Operation) -> None:
@@ -265,14 +279,16 @@ class _Run:
                 a, b = (get(operand) for operand in op.operands)
                 return INDEX[type(op)](a, b)
             case _:
-                raise TensorError(f"{_at(op)} has no meaning on tensors")
+                raise TensorError(f"{whereabouts(op)} has no meaning on tensors")
 
     def _loop(self, op: scf.ForOp) -> None:
         carried = [self.values[argument] for argument in op.iter_args]
         bounds = (self.values[bound] for bound in (op.lb, op.ub, op.step))
         for counter in range(*bounds):
             self._set(op.body.block.args, [counter, *carried])
+            self.trips.append(counter)
             carried = list(self._block(op.body.block))
+            self.trips.pop()
         self._give(op, carried)
 
     def _give(self, op: Operation, values: Sequence[Any]) -> None:
@@ -342,8 +358,3 @@ def _split(x: Array, op: tg.SplitOp) -> list[Array]:
             part.append(x[:, at : at + size])
             at += size
     return [np.concatenate(part, axis=1) for part in parts]
-
-
-def _at(op: Operation) -> str:
-    name = op.location.desc.data if isinstance(op.location, NameLoc) else ""
-    return f"{op.name} at {name}" if name else op.name

@@ -15,14 +15,14 @@ Array = NDArray[Any]
 
 def softmax(x: Array, heads: int) -> Array:
     """Softmax of each of `heads` equal groups of columns."""
-    groups = x.reshape(len(x), heads, -1)
+    groups = x.reshape(len(x), heads, x.shape[1] // heads)
     chance = elementary.exp(groups - groups.max(-1, keepdims=True))
     return (chance / chance.sum(-1, keepdims=True)).reshape(x.shape)
 
 
 def seen_softmax(x: Array, heads: int, seen: str, sequences: Sequences) -> Array:
     """Softmax of each head over the positions that a row sees; 0 for all others."""
-    groups = x.reshape(len(x), heads, -1)
+    groups = x.reshape(len(x), heads, x.shape[1] // heads)
     result = np.zeros_like(groups)
     for start, count, cached in sequences:
         for row in range(count):

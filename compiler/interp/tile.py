@@ -9,10 +9,11 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp, NameLoc
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
+from ...dialects.locations import whereabouts
 from ...dialects.stream import ChannelOp
 from .tile_machine import (
     Data,
@@ -111,9 +112,8 @@ def engines_of(module: ModuleOp) -> list[str]:
 
 
 def where(op: Operation) -> str:
-    """The op's name and, if it has one, its location in the model."""
-    location = op.location
-    return f"{op.name} at {location.desc.data}" if isinstance(location, NameLoc) else op.name
+    """The op's name and its location in the model and in the file it was read from, as known."""
+    return whereabouts(op)
 
 
 @dataclass(slots=True)
@@ -126,6 +126,7 @@ class _Turn:
 def _walk(steps: list[Step | Loop], values: Values, turn: _Turn) -> Iterator[str | None]:
     """Run steps; yields None after each event, and the reason while it must wait."""
     engine = values.engine
+    values.trips = turn.trips
     for step in steps:
         if engine is not None and step.engines is not None and engine not in step.engines:
             continue
@@ -142,10 +143,12 @@ def _walk(steps: list[Step | Loop], values: Values, turn: _Turn) -> Iterator[str
                 elif step.gate is not None:
                     while (reason := step.gate(values)) is not None:
                         yield f"{where(step.op)}{_trips(turn)}: {reason}"
+                values.at = step.op
                 step.run(values)
         except Mistake as mistake:
             on = f" on {engine}" if engine is not None else ""
-            raise InterpretError(f"{where(step.op)}{on}{_trips(turn)}: {mistake}") from mistake
+            text = f"{where(step.op)}{on}{_trips(turn)}: {mistake}"
+            raise InterpretError(text, step.op, turn.trips) from mistake
         if isinstance(step, Loop):
             counter = step.op.body.block.args[0]
             for i in counters:

@@ -30,7 +30,24 @@ READ_ONLY_ROLES = ("weight", "table", "input")
 
 
 class InterpretError(TilewrightError):
-    """A tile program did something undefined, or was given data that does not fit it."""
+    """A tile program did something undefined, or was given data that does not fit it.
+
+    `op` is who did it, where one op did, and `trips` the counters of the loops around it.
+    """
+
+    def __init__(
+        self, message: str, op: Operation | None = None, trips: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.op = op
+        self.trips = tuple(trips)
+
+
+class Running(Protocol):
+    """Whose step an observer is told of."""
+
+    trips: list[tuple[str, int]]
+    at: Operation | None
 
 
 class Observer(Protocol):
@@ -109,6 +126,7 @@ class TileMachine:
     ) -> None:
         self.module = module
         self.observer = observer
+        self.running: Running | None = None
         self.regions: dict[str, Region] = {}
         self.rings: dict[str, Ring] = {}
         self.parameters: dict[str, tuple[int, ...]] = {}

@@ -15,6 +15,10 @@ class Values:
         self.machine = machine
         self.engine = engine
         self.known: dict[SSAValue, int | Place] = {}
+        self.trips: list[tuple[str, int]] = []
+        """Counters of the loops around, outermost first."""
+        self.at: Operation | None = None
+        """The op that is being done."""
 
     def has(self, value: SSAValue) -> bool:
         """Whether the value is known to this actor."""
@@ -58,12 +62,14 @@ class Values:
     def note(self, event: str, engine: str, ring: Ring) -> None:
         """Tell the observer of a channel event."""
         if self.machine.observer is not None:
+            self.machine.running = self
             self.machine.observer.channel(event, engine, ring)
 
     def _touch(self, op: Operation, places: tuple[Place, ...], *, write: bool) -> None:
         observer = self.machine.observer
         if observer is None:
             return
+        self.machine.running = self
         engine = self.engine or getattr(getattr(op, "engine", None), "data", "")
         for place in places:
             observer.touch(op, engine, place, write=write)

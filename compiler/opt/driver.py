@@ -89,7 +89,7 @@ class TilewrightOpt(xDSLOptMain):
         if self.args.verify_diagnostics:
             self.expected = read_expected(self.text, name, self.offset)
         implicit = not self.args.no_implicit_module
-        return parse_source(self.ctx, self.text, name, implicit, self.places)
+        return parse_source(self.ctx, self.text, name, implicit, self.places, first=self.offset + 1)
 
     def parse_chunk(
         self, chunk: IO[bytes], file_extension: str, start_offset: int = 0
@@ -165,22 +165,17 @@ class TilewrightOpt(xDSLOptMain):
         self.args.print_debuginfo = True
         return self.origin.text() + super().output_resulting_program(prog)
 
-    def position_of(self, error: BaseException) -> tuple[int, int] | None:
-        """Line and column of the op that an error is about, if it is known and was read."""
-        place = place_of(error, self.text, self.places)
-        return (place[0] + self.offset, place[1]) if place is not None else None
-
     def line_of(self, error: BaseException) -> int | None:
-        """The line of the op that an error is about."""
-        position = self.position_of(error)
-        return position[0] if position is not None else None
+        """The line of the op that an error is about, if that stems from this file."""
+        place = place_of(error, self.places)
+        return place.line if place is not None and place.file == self.get_input_name() else None
 
     def described(self, error: BaseException) -> str:
         """An error on one line, with the place in the file or the pass in front where known."""
         message = first_line(error)
-        position = self.position_of(error)
-        if position is not None:
-            return f"{self.get_input_name()}:{position[0]}:{position[1]}: {message}"
+        place = place_of(error, self.places)
+        if place is not None:
+            return f"{place}: {message}"
         if self.running is not None and not message.startswith("after "):
             return f"pass {self.running.name}: {message}"
         return message

@@ -23,8 +23,8 @@ EVERY = ("*",)
 
 _NOWHERE = re.compile(r" loc\(unknown\)$", re.M)
 """A location that says nothing; at the end of a line, so never within a string."""
-_NAMED = re.compile(r' loc\(("(?:[^"\\]|\\.)*")\(unknown\)\)$', re.M)
-"""A name, of whose own place xDSL says that it is unknown."""
+_NAMED = re.compile(r' loc\(("(?:[^"\\]|\\.)*")\((?:unknown|"(?:[^"\\]|\\.)*":\d+:\d+)\)\)$', re.M)
+"""A name with a place of its own, which is of the text that was read, not of this one."""
 
 Head = Callable[[str], str]
 """Pass -> the lines at the head of what is dumped behind it; before the first it is `input`."""

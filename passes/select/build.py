@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 
 from ...backend.isa import COUNTER_LOW, SYNC_KINDS, View
 from ...dialects.tw import (
@@ -31,38 +31,38 @@ class Builder:
         self.nodes = nodes
         self.registers: dict[Value, SSAValue] = {}
         self.counters: list[SSAValue] = []
+        self.scalars: list[Operation] = []
+        self.written: dict[Operation, int] = {}
+        """Instructions by when they were written: a loop behind its body."""
 
     def program(self, engine: str, items: Sequence[Item]) -> ProgramOp:
-        """The program; its location is that of its first instruction."""
+        """The program; the caller gives it a location."""
         block = Block()
         self._block(items, block)
+        for scalar in reversed(self.scalars):
+            # It belongs to what it is computed for: the first instruction that reads it.
+            users = [use.operation for use in scalar.results[0].uses]
+            scalar.location = min(users, key=self.written.__getitem__).location
         return ProgramOp(engine, Region(block))
 
     def _block(self, items: Sequence[Item], block: Block) -> None:
-        place: Attribute | None = None
-        waiting: list[Operation] = []
         for item in items:
             op = self._item(item)
             block.add_op(op)
-            if item.source is None:
-                # A scalar instruction belongs to what it is computed for: the next op with a name.
-                waiting.append(op)
-                continue
-            place = op.location = item.source.source.location
-            for scalar in waiting:
-                scalar.location = place
-            waiting = []
 
     def _item(self, item: Item) -> Operation:
         source = item.source
-        if isinstance(source, Loop):
-            return self._loop(item, source)
         if source is not None:
-            return self._instruction(item, source)
-        assert item.node is not None
-        assert item.result is not None
-        op = self._scalar(item, item.node, RegType(item.result.register))
-        self.registers[item.result] = op.results[0]
+            is_loop = isinstance(source, Loop)
+            op = self._loop(item, source) if is_loop else self._instruction(item, source)
+            op.location = source.source.location
+        else:
+            assert item.node is not None
+            assert item.result is not None
+            op = self._scalar(item, item.node, RegType(item.result.register))
+            self.registers[item.result] = op.results[0]
+            self.scalars.append(op)
+        self.written[op] = len(self.written)
         return op
 
     def _read(self, value: Value) -> SSAValue:

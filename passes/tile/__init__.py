@@ -96,9 +96,12 @@ class TilePass(ModulePass):
             for kernel, _ in written
             if isinstance(kernel, Linear) and kernel.turned is not None
         }
+        makers = [(name, value.owner) for value, name in regions.names.items()]
+        places = {n: owner.location for n, owner in reversed(makers) if isinstance(owner, FusedOp)}
         for name, type_ in regions.types.items():
             if name in in_memory or (not choice.rooms.on_chip(name) and name not in passed):
                 declared = GlobalOp("scratch", name, type_)
+                declared.location = places[name]
                 op.body.block.insert_op_before(declared, function)
         _record_kv_block(op, written)
         record_plan(op, named, choice, policy)

@@ -255,6 +255,8 @@ def _part(
     width = tensor_of(value).get_shape()[1]
     if cache is not None:
         heads = around.globals[cache].shape[-3]
+    elif width % heads:
+        heads = 1  # Columns beside those that are turned by head.
     if isinstance(op := value.owner, RopeOp):
         rope, heads, value = (
             Rope(op.cos.string_value(), op.sin.string_value(), op.rotated),

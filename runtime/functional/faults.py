@@ -86,7 +86,9 @@ class FaultPoint:
     note: str = ""
 
 
-def fault_at(program: Program, engine: str, ins: Ins | None, point: FaultPoint) -> Fault:
+def fault_at(
+    program: Program, engine: str, ins: Ins | None, point: FaultPoint, location: str = ""
+) -> Fault:
     """The Fault with its message, from the program's tables and the faulting instruction."""
     operand = place = ""
     number = point.channel
@@ -102,6 +104,4 @@ def fault_at(program: Program, engine: str, ins: Ins | None, point: FaultPoint) 
     kind = KINDS[point.kind - 1]
     text = _TEXTS[kind].format(operand=operand, place=place, channel=channel, x=point.x, y=point.y,
                                z=point.z, note=point.note)  # fmt: skip
-    locations = program.locations.get(engine, [])
-    location = locations[point.pc] if 0 <= point.pc < len(locations) else ""
     return Fault(kind, text, engine, point.pc, point.counters, location)

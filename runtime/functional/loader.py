@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...backend.isa.codec import EncodingError, Ins, decode, loop_pairs
@@ -29,14 +29,29 @@ class Loaded:
     def fault(self, point: FaultPoint) -> Fault:
         """The Fault that `point` describes."""
         if point.kind in (HELD_FAULT, UNFINISHED_FAULT):
-            point = replace(point, note=self._used_at(point.channel))
+            point = replace(point, note=self.used_at(point.channel))
         if point.engine < 0:
             return fault_at(self.program, "", None, point)
         stream = self.instructions[point.engine]
         ins = stream[point.pc] if 0 <= point.pc < len(stream) else None
-        return fault_at(self.program, self.engines[point.engine], ins, point)
+        place = self.place(point.engine, point.pc, point.counters)
+        return fault_at(self.program, self.engines[point.engine], ins, point, place)
 
-    def _used_at(self, channel: int) -> str:
+    def place(self, engine: int, pc: int, counters: Sequence[int] = ()) -> str:
+        """The model op of an instruction, `blk.3.ffn_down`; empty if none is known.
+
+        `counters` are those of the loops around it, outermost first: `{l}` is that of the first
+        loop that is not itself a part of a layer. Without them it stays.
+        """
+        places = self.program.locations.get(self.engines[engine], [])
+        place = places[pc] if 0 <= pc < len(places) else ""
+        around = [start for start, end in self.pairs[engine].items() if start < pc <= end]
+        for start, counter in zip(sorted(around), counters, strict=False):
+            if "{l}" not in places[start]:
+                return place.replace("{l}", str(counter))
+        return place
+
+    def used_at(self, channel: int) -> str:
         """The model ops that use a channel: what is left over at the end of a launch has no other
         place. Empty if none is known."""
         places = [

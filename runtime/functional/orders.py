@@ -1,8 +1,9 @@
 """Named orders in which engines take turns. Values never depend on the order; faults may.
 
 `sequential`: engines one after the other, each as far as it comes. `loads-earliest`: a load runs
-whenever one can. `stores-latest`: a store runs only when nothing else can. `random:<seed>`: an
-engine drawn for every few instructions.
+whenever one can. `stores-latest`: a store runs only when nothing else can. `lockstep`: an
+instruction of each in turn. `starve-ld` and the like: engines of a kind run only when nothing else
+can. `random:<seed>`: an engine drawn for every few instructions.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ ORDERS: dict[str, Order] = {
     "sequential": Order(("ld", "mxu", "vpu", "st"), FOREVER, restart=False),
     "loads-earliest": Order(("ld", "st", "mxu", "vpu"), 1, restart=True),
     "stores-latest": Order(("mxu", "vpu", "ld", "st"), 1, restart=True),
+    "lockstep": Order(("ld", "mxu", "vpu", "st"), 1, restart=False),
+    "starve-ld": Order(("st", "vpu", "mxu", "ld"), 1, restart=True),
+    "starve-mxu": Order(("ld", "st", "vpu", "mxu"), 1, restart=True),
+    "starve-vpu": Order(("ld", "mxu", "st", "vpu"), 1, restart=True),
 }
 
 

@@ -5,7 +5,7 @@ Slow and plain; the compiled engine (`fast`) is tested to give the same bits and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,12 +75,7 @@ class ReferenceEngine:
 
     def run(self, words: npt.NDArray[np.int64], order: Order) -> dict[str, int]:
         """One launch; the instructions executed by each engine. Raises Fault."""
-        self.engines = [
-            EngineState(i, name, halted=not self.loaded.instructions[i])
-            for i, name in enumerate(self.loaded.engines)
-        ]
-        self.channels = [ChannelState.fresh(c) for c in self.program.channels]
-        self.words = [int(w) for w in words]
+        self.prepare(words.tolist())
         turns = order.sorted(self.loaded.engines)
         state, quantum = order.seed, order.quantum
         while not all(engine.halted for engine in self.engines):
@@ -94,6 +89,15 @@ class ReferenceEngine:
             self._round(turns, quantum, order.restart)
         self._finish()
         return {e.name: e.executed for e in self.engines if e.name in self.program.engines}
+
+    def prepare(self, words: Sequence[int]) -> None:
+        """The state at the begin of a launch with these words of launch parameters."""
+        self.engines = [
+            EngineState(i, name, halted=not self.loaded.instructions[i])
+            for i, name in enumerate(self.loaded.engines)
+        ]
+        self.channels = [ChannelState.fresh(c) for c in self.program.channels]
+        self.words = [int(w) for w in words]
 
     def _round(self, turns: list[int], quantum: int, restart: bool) -> None:
         progress = False

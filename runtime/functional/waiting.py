@@ -25,7 +25,8 @@ def deadlock_note(loaded: Loaded, blocked: list[Blocked]) -> str:
     return "; ".join(_waits_for(loaded, one) for one in blocked)
 
 
-def _waits_for(loaded: Loaded, blocked: Blocked) -> str:
+def waited_for(loaded: Loaded, blocked: Blocked) -> tuple[int, str]:
+    """The channel whose step comes next for an engine, and the step; -1 where there is none."""
     engine = loaded.engines[blocked.engine]
     ins = loaded.instructions[blocked.engine][blocked.pc]
     number, step = -1, ""
@@ -41,6 +42,13 @@ def _waits_for(loaded: Loaded, blocked: Blocked) -> str:
             number = operand.id
             step = "acquire" if loaded.program.channels[number].producer == engine else "wait"
             break
+    return number, step
+
+
+def _waits_for(loaded: Loaded, blocked: Blocked) -> str:
+    engine = loaded.engines[blocked.engine]
+    ins = loaded.instructions[blocked.engine][blocked.pc]
+    number, step = waited_for(loaded, blocked)
     name = loaded.program.channels[number].name
     places = loaded.program.locations.get(engine)
     what = ", ".join(filter(None, (ins.mnemonic, places[blocked.pc] if places else "")))

@@ -82,7 +82,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "type": (
         ("tg.unary relu %m : tensor<?x16", "tg.unary relu %m : tensor<?x17"),
-        "{path}: tg.unary: the result is ",
+        "{path}:11:5: tg.unary: the result is ",
     ),
     "name": (("builtin.module @step", "builtin.module"), "{path}: a module has no name"),
     "policy": (
@@ -103,9 +103,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "symbol": (
         ("to @y loc", "to @z loc"),
-        "{path}: tg.output at y names @z, which is not declared",
+        "{path}: tg.output at y (m.mlir:12:5) names @z, which is not declared",
     ),
-    "twice": (("output @y", "output @w"), '{path}: builtin.module: Redefinition of symbol "w"'),
+    "twice": (("output @y", "output @w"), '{path}:1:1: builtin.module: Redefinition of symbol "w"'),
     "tensor": (("\"'w'\"", "\"'v'\""), "{arrays}: there is no tensor 'v'"),
     "recipe": (("\"'w'\"", "\"turn('w')\""), "recipe \"turn('w')\", column 1: found turn"),
 }

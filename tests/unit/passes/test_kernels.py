@@ -109,7 +109,7 @@ def test_ops_outside_of_kernels_are_named() -> None:
 def test_a_parameter_without_panels_is_named() -> None:
     body = '%a = tg.matmul %x, %w : T loc("a")\n tg.output %a to @y'
     with pytest.raises(
-        PassError, match=r"tg.weight: @w is !lowbit.packed<32x32, q4_0, kn>.*choose-panels"
+        PassError, match=r"tg.weight at a: @w is !lowbit.packed<32x32, q4_0, kn>.*choose-panels"
     ):
         tile(body, ("canonicalise", "fuse", "tile"))
 
