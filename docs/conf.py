@@ -27,7 +27,6 @@ include_patterns = [
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
-suppress_warnings = ["toc.empty_glob"]
 html_theme = "furo"
 html_title = "Tilewright"
 html_copy_source = False

@@ -128,7 +128,8 @@ def pages() -> list[Path]:
 def main(names: Sequence[str]) -> None:
     """Refresh the pages of these names, or all."""
     from page_blocks import all_pages, blocks, name
-    from page_runner import Compiled, refreshed as outputs
+    from page_runner import Compiled
+    from page_runner import refreshed as outputs
 
     with tempfile.TemporaryDirectory() as folder:
         made = Compiled(Path(folder) / "compiled")
