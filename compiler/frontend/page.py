@@ -27,9 +27,9 @@ _PAGE = """\
 
 *This page is generated: `python -m tilewright.compiler.frontend.page > docs/architectures.md`.*
 
-A model is read by a row of the table in `compiler/frontend/architectures.py`. A key of its config is
-used, without effect, or refused by name with its value: a key that may change values is never dropped
-([011](decisions/011-refuse-by-name.md)). So is a tensor that no row below names.
+A model is read by a row of the table in `compiler/frontend/architectures.py`. A key of its
+config is used, without effect, or refused by name with its value: a key that may change values is
+never dropped ([011](decisions/011-refuse-by-name.md)). So is a tensor that no row below names.
 
 ## Families
 
@@ -37,8 +37,8 @@ A bias that a key decides exists where that key is true.
 
 {families}
 
-All of them have RMS norm before attention and before a gated feed-forward, rotary positions by halves
-over whole heads, and grouped queries.
+All of them have RMS norm before attention and before a gated feed-forward, rotary positions by
+halves over whole heads, and grouped queries.
 
 ## Parameters
 
@@ -73,8 +73,8 @@ Each begins with the `general.architecture` and a dot, except for those of the l
 | without effect, whatever follows | {gguf_prefixes} |
 
 Tensors that keep their bits: {native}.
-Matrices of other types that the `gguf` package can read are widened to float32; vectors are F32, F16 or
-BF16. Any other type is refused, with the name of the tensor.
+Matrices of other types that the `gguf` package can read are widened to float32; vectors are F32,
+F16 or BF16. Any other type is refused, with the name of the tensor.
 """
 
 
@@ -83,8 +83,16 @@ def page() -> str:
     rows = ARCHITECTURES.values()
     return _PAGE.format(
         families=_table(
-            ("family", "`general.architecture`", "bias of q, k, v", "of output", "of feed-forward")
-            + ("norm of q and k", "sliding window is on", "`head_dim`"),
+            (
+                "family",
+                "`general.architecture`",
+                "bias of q, k, v",
+                "of output",
+                "of feed-forward",
+                "norm of q and k",
+                "sliding window is on",
+                "`head_dim`",
+            ),
             (_family(row) for row in rows),
         ),
         weights=_table(

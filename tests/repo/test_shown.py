@@ -1,7 +1,9 @@
-"""What the FileCheck files show: every op and attribute, every pass. The lists come from the code."""
+"""What the FileCheck files show: ops, attributes, passes, errors. The lists come from the code."""
 
 import re
 from pathlib import Path
+
+from diagnostics import diagnostics, missing
 
 from tilewright.dialects.context import DIALECTS
 from tilewright.passes import PASSES
@@ -42,3 +44,17 @@ def test_each_pass_has_its_file() -> None:
     stems = {path.stem for path in FILES if path.parent.name == "passes"}
     missing = [name for name in PASSES if name not in stems]
     assert not missing, f"tests/filecheck/passes lacks {', '.join(missing)}"
+
+
+NOT_SHOWN = 137
+"""Errors that no file shows yet, at most; `python tests/repo/diagnostics.py` lists them."""
+
+
+def test_no_more_errors_go_unshown() -> None:
+    """A new text needs a file; when files show more of them, the number above goes down."""
+    left = missing()
+    assert len(list(diagnostics())) > 2 * len(left)
+    assert len(left) == NOT_SHOWN, (
+        f"found {len(left)} errors that no file shows, wanted {NOT_SHOWN}:\n"
+        + "\n".join(map(str, left))
+    )
