@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | tilewright-opt | filecheck %s
 // Packed parameters, and the tiles of them that slots hold.
 
 // CHECK: tg.global weight @unchosen : !lowbit.packed<64x96, q4_1, kn> from "w"

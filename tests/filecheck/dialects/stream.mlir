@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | tilewright-opt | filecheck %s
 // Every op of the stream dialect prints as it is read.
 
 // CHECK: stream.channel @w from ld to [mxu, vpu] : 4 slots of 576 in #tw.spm at 2048

@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | tilewright-opt | filecheck %s
 // Every op of the tg dialect prints as it is read.
 
 // CHECK: builtin.module @decode attributes {tw.policy = "exact"} {

@@ -1,4 +1,5 @@
 // RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | tilewright-opt | filecheck %s
 // Every op of the tile dialect prints as it is read.
 
 tg.global input @x : memref<4x64xf32, #tw.hbm>

@@ -1,4 +1,6 @@
 // RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | tilewright-opt | filecheck %s
+// RUN: tilewright-opt %s --print-op-generic | filecheck %s --check-prefix GENERIC
 // Every op of the tw dialect prints as it is read.
 
 tg.global input @x : memref<4x64xf32, #tw.hbm> at 0
@@ -64,3 +66,8 @@ tw.program @vpu {
   // CHECK-NEXT: tw.vtr dst=@local[64]<8x4xf32, [16, 4]>, a=@local[384]<4x8xf32, [32, 4]>
   tw.vtr dst=@local[64]<8x4xf32, [16, 4]>, a=@local[384]<4x8xf32, [32, 4]>
 }
+
+// GENERIC: producer = #tw.engine<mxu>, consumers = [#tw.engine<vpu>]
+// GENERIC: "tw.ldp"() <{word = #builtin.int<0>}> : () -> !tw.reg<r0>
+// GENERIC: #tw.place<"dst", "a", "f32"
+// GENERIC: #tw.constant<"value"

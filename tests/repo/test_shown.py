@@ -1,0 +1,60 @@
+"""What the FileCheck files show: ops, attributes, passes, errors. The lists come from the code."""
+
+import re
+from pathlib import Path
+
+from diagnostics import diagnostics, missing
+
+from tilewright.dialects.context import DIALECTS
+from tilewright.passes import PASSES
+
+FOLDER = Path(__file__).parents[1] / "filecheck"
+FILES = {path: path.read_text() for path in sorted(FOLDER.rglob("*.mlir"))}
+
+
+def used(name: str, text: str) -> bool:
+    """Whether a text names something, and not a longer name that begins like it."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w-])", text) is not None
+
+
+def test_each_op_and_attribute_goes_round() -> None:
+    """`dialects/NAME.mlir` reads and prints it; `!` and `#` may stand before a name."""
+    names: list[str] = []
+    for dialect in DIALECTS:
+        names += [one.name for one in dialect.operations]
+        names += [one.name for one in dialect.attributes]
+    texts = "\n".join(
+        text
+        for path, text in FILES.items()
+        if path.parent.name == "dialects" and not path.stem.endswith("_invalid")
+    )
+    missing = [name for name in names if not used(name, texts)]
+    assert not missing, f"no round trip in tests/filecheck/dialects shows {', '.join(missing)}"
+
+
+def test_each_pass_runs() -> None:
+    runs = "\n".join(
+        line for text in FILES.values() for line in text.splitlines() if "RUN:" in line
+    )
+    missing = [name for name in PASSES if not used(name, runs)]
+    assert not missing, f"no RUN line in tests/filecheck runs {', '.join(missing)}"
+
+
+def test_each_pass_has_its_file() -> None:
+    stems = {path.stem for path in FILES if path.parent.name == "passes"}
+    missing = [name for name in PASSES if name not in stems]
+    assert not missing, f"tests/filecheck/passes lacks {', '.join(missing)}"
+
+
+NOT_SHOWN = 137
+"""Errors that no file shows yet, at most; `python tests/repo/diagnostics.py` lists them."""
+
+
+def test_no_more_errors_go_unshown() -> None:
+    """A new text needs a file; when files show more of them, the number above goes down."""
+    left = missing()
+    assert len(list(diagnostics())) > 2 * len(left)
+    assert len(left) == NOT_SHOWN, (
+        f"found {len(left)} errors that no file shows, wanted {NOT_SHOWN}:\n"
+        + "\n".join(map(str, left))
+    )
