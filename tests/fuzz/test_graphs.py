@@ -156,9 +156,7 @@ def emulated(image: Image, graph: Graph, given: Arrays, engine: str, order: str)
         emulator.write(name, array)
     emulator.run(dict(graph.launch))
     found = {
-        name: emulator.read(name, np.float32)[: int(np.prod(given[name].shape))].reshape(
-            given[name].shape
-        )
+        name: emulator.read(name, np.float32)[: given[name].size].reshape(given[name].shape)
         for name in graph.states
     }
     rows = image.entries["step"].parameter("rows").hi
