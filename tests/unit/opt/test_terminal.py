@@ -77,11 +77,43 @@ def test_passes_and_machine_of_the_command_line(program: Path) -> None:
     assert "tile.load @cos[0, 0] [%m, 32] to %a on ld1" in asyncio.run(opened(app))
 
 
-def test_what_a_pass_refuses_is_shown(program: Path) -> None:
-    """A tile op without an engine has no channel."""
-    shown = asyncio.run(opened(application(program, "channels")))
-    assert "tile.load" in shown
-    assert "assign-engines" in shown
+async def wrong_turns(app: Terminal) -> list[str]:
+    """What the output shows of a pass out of turn, of its removal, of text without an end."""
+    async with app.run_test(size=(140, 50)) as pilot:
+        await pilot.pause()
+        shown = [app.output_text_area.text]
+        await pilot.click("#remove_last_pass_button")
+        await pilot.pause()
+        shown.append(app.output_text_area.text)
+        names = [one for one, _ in app.all_passes]
+        app.passes_tree.root.children[names.index("erase-channels")].expand()
+        await pilot.pause()
+        app.input_text_area.text = 'func.func @f() attributes {a = "' + 40 * "no end"
+        await pilot.pause()
+        return [*shown, app.output_text_area.text]
+
+
+def test_what_a_pass_refuses_is_shown_and_taken_back(program: Path) -> None:
+    refused, taken_back, unread = asyncio.run(wrong_turns(application(program, "channels")))
+    assert refused.startswith("pass channels: ")
+    assert "assign-engines" in refused
+    assert "tile.load @cos[0, 0] [%m, 32] to %a\n" in taken_back
+    assert f"{program}:1:" in unread
+    assert "a string has no end in its line" in unread
+
+
+async def condensed(app: Terminal) -> list[str]:
+    """The passes that are offered when those that change nothing are left out."""
+    async with app.run_test(size=(140, 50)) as pilot:
+        await pilot.click("#condense_button")
+        await pilot.pause()
+        return [str(one) for one in app.available_pass_list]
+
+
+def test_condensed_are_the_passes_that_change_something(program: Path) -> None:
+    offered = asyncio.run(condensed(application(program)))
+    assert "assign-engines" in offered
+    assert "canonicalise" not in offered
 
 
 @pytest.mark.parametrize(
