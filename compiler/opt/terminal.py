@@ -52,8 +52,10 @@ class Terminal(app.InputApp):
         if self.current_file_path:
             words.append(shlex.quote(self.current_file_path))
         if self.pass_pipeline:
-            passes = ",".join(str(one.pipeline_pass_spec(include_default=True)) for one in self.pass_pipeline)
-            words += ["-p", shlex.quote(passes)]
+            passes = [
+                str(one.pipeline_pass_spec(include_default=True)) for one in self.pass_pipeline
+            ]
+            words += ["-p", shlex.quote(",".join(passes))]
         return " ".join(words)
 
     def update_current_module(self) -> None:

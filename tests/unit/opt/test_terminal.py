@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from textual.widgets import TextArea
 
 from tilewright.backend.errors import TilewrightError
 from tilewright.compiler.cli import main as tilewright
@@ -44,7 +45,7 @@ async def choose(app: Terminal, name: str, options: str = "") -> str:
         app.passes_tree.move_cursor(app.passes_tree.root.children[names.index(name)])
         await pilot.press("enter")
         await pilot.pause()
-        proposed = app.screen.query_one("#argument_text_area").text  # type: ignore[attr-defined]
+        proposed = app.screen.query_one("#argument_text_area", TextArea).text
         await pilot.click("#enter_button")
         await pilot.pause()
     return proposed
@@ -86,7 +87,7 @@ async def wrong_turns(app: Terminal) -> list[str]:
         await pilot.pause()
         shown.append(app.output_text_area.text)
         names = [one for one, _ in app.all_passes]
-        app.passes_tree.root.children[names.index("erase-channels")].expand()
+        app.passes_tree.root.children[names.index("project")].expand()
         await pilot.pause()
         app.input_text_area.text = 'func.func @f() attributes {a = "' + 40 * "no end"
         await pilot.pause()
