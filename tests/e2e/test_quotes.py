@@ -23,8 +23,14 @@ from tilewright.runtime import Session
 from tilewright.runtime.functional.faults import Fault
 from tilewright.runtime.timing import TimingError, time_program
 
-SMALL = {"max_context": 8, "chunk": 4}
-PARAMETERS = {"rows": 1, "logit_rows": 1, "row_start": [0], "q_len": [1], "kv_len": [3]}
+CONTEXT, CHUNK = 8, 4
+PARAMETERS: dict[str, int | list[int]] = {
+    "rows": 1,
+    "logit_rows": 1,
+    "row_start": [0],
+    "q_len": [1],
+    "kv_len": [3],
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model `model`, its image `m.tw` and its dumped IR `ir`."""
     found = tmp_path_factory.mktemp("quotes")
     write_huggingface(found / "model", Tiny(), "F32", tokenizer=False)
-    compile_model(found / "model", "tw-small", output=found / "m.tw", dump_ir=found / "ir", **SMALL)
+    output, ir = found / "m.tw", found / "ir"
+    compile_model(found / "model", "tw-small", CONTEXT, chunk=CHUNK, output=output, dump_ir=ir)
     return found
 
 
@@ -58,18 +65,15 @@ def line_of(text: str, pattern: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), 1) if re.search(pattern, line))
 
 
-FFN_BUFFER = r'%sums\S* = tile\.buffer : .* loc\("blk\.\{l\}\.ffn_down"\)'
-FFN_MATMUL = r'tile\.matmul .* loc\("blk\.\{l\}\.ffn_down"\)'
-SUMS_LOST = (
-    r"tile\.buffer at blk\.\{l\}\.ffn_down \(" + "{path}:{line}" + r":\d+\): this accumulator is "
-    r"touched by vpu alone"
-)
+OUTPUT_BUFFER = r'%sums\S* = tile\.buffer.* loc\("blk\.\{l\}\.attn_output"\)'
+OUTPUT_MATMUL = r'tile\.matmul .* loc\("blk\.\{l\}\.attn_output"\)'
 
 
 def sums_lost(path: Path) -> str:
-    """What must be said of a file that `ffn_down` has no matmul in: its sums' line and name."""
-    line = line_of(path.read_text(), FFN_BUFFER)
-    return SUMS_LOST.replace("{path}", re.escape(str(path))).replace("{line}", str(line))
+    """What must be said of a file that `attn_output` has no matmul in: its sums' line and name."""
+    line = line_of(path.read_text(), OUTPUT_BUFFER)
+    op = r"tile\.buffer at blk\.\{l\}\.attn_output"
+    return rf"{op} \({re.escape(str(path))}:{line}:\d+\): this accumulator is touched by vpu alone"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_a_pass_that_fails_names_line_and_model_op(
     assert place is not None, said
     line = path.read_text().splitlines()[int(place[3]) - 1]
     assert place[1] in line
-    assert f'loc("{place[2]}")' in line
+    assert f'"{place[2]}"' in line
     if at:
         assert re.search(at, line)
     else:
@@ -113,7 +117,7 @@ def test_a_pass_behind_an_edit_by_hand_names_line_and_model_op(
 ) -> None:
     """`resume` and `tilewright-opt` say the same of the same text."""
     path = tmp_path / "06-tile.mlir"
-    path.write_text(without(dumped(folder, "tile"), FFN_MATMUL))
+    path.write_text(without(dumped(folder, "tile"), OUTPUT_MATMUL))
     with pytest.raises(TilewrightError, match=rf"^{path}: pass channels: {sums_lost(path)}"):
         resume_model([path], output=tmp_path / "m.tw")
     assert opt([str(path), "--to", "streamed"]) == 2
@@ -124,7 +128,7 @@ def test_verification_of_an_edit_by_hand_names_line_and_model_op(
     folder: Path, tmp_path: Path
 ) -> None:
     text = dumped(folder, "tile")
-    matmul = re.search(FFN_MATMUL, text)
+    matmul = re.search(OUTPUT_MATMUL, text)
     assert matmul is not None
     path = tmp_path / "06-tile.mlir"
     path.write_text(text.replace(matmul[0], matmul[0].replace("tile.matmul ", "tile.matmul tn ")))
@@ -136,7 +140,7 @@ def test_verification_of_an_edit_by_hand_names_line_and_model_op(
 def test_what_does_not_fit_names_the_op_and_what_would(folder: Path, tmp_path: Path) -> None:
     def compiled(nbytes: int) -> None:
         machine = replace(load_machine("tw-small"), name="narrow", spm_bytes=nbytes)
-        compile_model(folder / "model", write_machine(machine, tmp_path), **SMALL)
+        compile_model(folder / "model", write_machine(machine, tmp_path), CONTEXT, chunk=CHUNK)
 
     with pytest.raises(DoesNotFitError) as caught:
         compiled(1024)
@@ -187,8 +191,8 @@ def test_a_fault_names_engine_instruction_and_layer(engine: str, image: Image) -
             ],
         )
 
+    shorter = {name: shortened(program) for name, program in image.entries.items()}
     with pytest.raises(Fault) as caught:
-        shorter = {name: shortened(program) for name, program in image.entries.items()}
         Session(replace(image, entries=shorter), engine).prefill([5, 7])
     said = re.match(
         r"bounds fault at ld instruction (\d+) \(counters 1\b.*\), blk\.1\.ffn_down: copy src "
