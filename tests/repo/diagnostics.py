@@ -63,6 +63,8 @@ def diagnostics() -> Iterator[Diagnostic]:
             named = isinstance(call, ast.Call) and ast.unparse(call.func).endswith("raise_error")
             if not isinstance(call, ast.Call) or not (isinstance(node, ast.Raise) or named):
                 continue
+            if ast.unparse(call.func) == "AssertionError":
+                continue
             for argument in call.args:
                 parts = _parts(argument)
                 if any(part.strip(" :;,") for part in parts):
@@ -90,7 +92,7 @@ def shown(one: Diagnostic, quoted: list[str]) -> bool:
 
 def _fits(quote: str, pattern: str) -> bool:
     """Whether the longest part of a text stands in a quote, or the quote in a part of it."""
-    parts = [part.strip() for part in pattern.split("\x00") if part.strip(" :;,")]
+    parts = [part.strip(" :;,()") for part in pattern.split("\x00") if part.strip(" :;,")]
     longest = max(parts, key=len)
     if longest in quote:
         return True
