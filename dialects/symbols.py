@@ -257,7 +257,9 @@ def _check_gather(op: GatherOp, symbols: Symbols) -> None:
         if not is_memref(source.type) or source.element != element:
             raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
         columns = source.shape[-1]
-    if len(source.shape) != 2 or columns != width:
+    if len(source.shape) != 2:
+        raise VerifyException(f"@{op.global_name} has {len(source.shape)} axes, wanted 2: its rows")
+    if columns != width:
         raise VerifyException(f"@{op.global_name} has rows of {columns}, the slot of {width}")
 
 
