@@ -5,6 +5,7 @@ from pathlib import Path
 
 from diagnostics import diagnostics, missing
 
+from tilewright.compiler.opt.arguments import LEVELS
 from tilewright.dialects.context import DIALECTS
 from tilewright.passes import PASSES
 
@@ -44,6 +45,15 @@ def test_each_pass_has_its_file() -> None:
     stems = {path.stem for path in FILES if path.parent.name == "passes"}
     missing = [name for name in PASSES if name not in stems]
     assert not missing, f"tests/filecheck/passes lacks {', '.join(missing)}"
+
+
+def test_each_level_has_its_sample() -> None:
+    """`levels/matmul_LEVEL.mlir` carries one graph, the same in all, to that level."""
+    texts = {level: (FOLDER / "levels" / f"matmul_{level}.mlir").read_text() for level in LEVELS}
+    for level, text in texts.items():
+        assert f"--to {level} " in text, f"matmul_{level}.mlir runs to another level"
+    graphs = {text[text.index("builtin.module") : text.index("// CHECK")] for text in texts.values()}
+    assert len(graphs) == 1, "the samples begin with different graphs"
 
 
 NOT_SHOWN = 31
