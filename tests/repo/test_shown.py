@@ -52,7 +52,9 @@ def test_each_level_has_its_sample() -> None:
     texts = {level: (FOLDER / "levels" / f"matmul_{level}.mlir").read_text() for level in LEVELS}
     for level, text in texts.items():
         assert f"--to {level} " in text, f"matmul_{level}.mlir runs to another level"
-    graphs = {text[text.index("builtin.module") : text.index("// CHECK")] for text in texts.values()}
+    graphs = {
+        text[text.index("builtin.module") : text.index("// CHECK")] for text in texts.values()
+    }
     assert len(graphs) == 1, "the samples begin with different graphs"
 
 

@@ -47,7 +47,7 @@ func.func @outside_the_loop() {
   %u = tile.buffer : memref<4xf32, #tw.spm>
   scf.for %i = %c0 to %c2 step %c1 {
     tile.load @x[0] [4] to %t on ld
-    // expected-error @unknown {{vpu reads a buffer that ld still touches later or in the same loop}}
+    // expected-error @unknown {{vpu reads a buffer that ld still touches later or in the same loop (}}
     tile.vec exp(%t) to %u on vpu
   }
   func.return
