@@ -236,3 +236,7 @@ tg.global input @x : memref<4x8xf32, #tw.spm>
 %b = tile.buffer : memref<4x8xf32, #tw.spm>
 %p = memref.subview %b[0, 0] [4, 4] [1, 1] : memref<4x8xf32, #tw.spm> to memref<4x4xf32, strided<[8, 1]>, #tw.spm>
 %r = tile.reshape %p : memref<4x2x2xf32, strided<[4, 2, 1]>, #tw.spm>
+// -----
+// CHECK: the strides of memref<4x4xf32, strided<[?, 1]>, #tw.spm> are not static
+%b = tile.buffer : memref<4x4xf32, #tw.spm>
+%p = memref.subview %b[0, 0] [4, 4] [1, 1] : memref<4x4xf32, #tw.spm> to memref<4x4xf32, strided<[?, 1]>, #tw.spm>

@@ -357,3 +357,25 @@ builtin.module attributes {tw.policy = "exact"} {
     func.return
   }
 }
+// -----
+builtin.module attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  tg.global weight @embd : !lowbit.packed<64x50, q8_0, nk> from "'embd'"
+  tg.global input @x : memref<4x64xf32, #tw.hbm>
+  tg.global output @y : memref<4x64xf32, #tw.hbm>
+  func.func @entry() {
+    %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
+    tg.fused "softmax" {
+      // expected-error @unknown {{columns that no row sees are not written, so it is no output}}
+      %p = tg.softmax %x heads 2 causal : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.output %p to @y
+      tg.yield
+    }
+    func.return
+  }
+}
