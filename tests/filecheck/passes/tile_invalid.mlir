@@ -379,3 +379,32 @@ builtin.module attributes {tw.policy = "exact"} {
     func.return
   }
 }
+// -----
+// Heads of 32 and of 256 values want blocks of their own; the image notes one.
+// expected-error @unknown {{attention kernels with KV blocks}}
+builtin.module attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 4095
+  tg.global input @x : memref<4x32xf32, #tw.hbm>
+  tg.global input @z : memref<4x256xf32, #tw.hbm>
+  tg.global state @k : memref<1x1x4096x32xf32, #tw.hbm>
+  tg.global state @v : memref<1x1x4096x32xf32, #tw.hbm>
+  tg.global state @wide_k : memref<1x1x4096x256xf32, #tw.hbm>
+  tg.global state @wide_v : memref<1x1x4096x256xf32, #tw.hbm>
+  func.func @entry() {
+    %x = tg.input @x : tensor<?x32xf32, #tg.sizes<@rows>>
+    %z = tg.input @z : tensor<?x256xf32, #tg.sizes<@rows>>
+    %a = tg.fused "attention" : tensor<?x32xf32, #tg.sizes<@rows>> {
+      %o = tg.attention %x cache @k, @v heads 1 kv_heads 1 scale 0.25 : tensor<?x32xf32, #tg.sizes<@rows>>
+      tg.yield %o
+    }
+    %b = tg.fused "wide" : tensor<?x256xf32, #tg.sizes<@rows>> {
+      %o = tg.attention %z cache @wide_k, @wide_v heads 1 kv_heads 1 scale 0.25 : tensor<?x256xf32, #tg.sizes<@rows>>
+      tg.yield %o
+    }
+    func.return
+  }
+}
