@@ -16,6 +16,8 @@ from tilewright.backend.image import Image, read_image
 from tilewright.backend.isa import Program
 from tilewright.backend.machine import Machine, load_machine
 from tilewright.compiler import compile_model
+from tilewright.compiler.driver import compile_entry
+from tilewright.compiler.frontend import EntryShape, load_model
 from tilewright.compiler.opt import main as opt
 from tilewright.compiler.resume import resume_model
 from tilewright.passes.tile.search import DoesNotFitError
@@ -138,9 +140,11 @@ def test_verification_of_an_edit_by_hand_names_line_and_model_op(
 
 
 def test_what_does_not_fit_names_the_op_and_what_would(folder: Path, tmp_path: Path) -> None:
+    graph = load_model(folder / "model").build(EntryShape("decode", 1, 1, CONTEXT), "exact")
+
     def compiled(nbytes: int) -> None:
         machine = replace(load_machine("tw-small"), name="narrow", spm_bytes=nbytes)
-        compile_model(folder / "model", write_machine(machine, tmp_path), CONTEXT, chunk=CHUNK)
+        compile_entry(graph.clone(), write_machine(machine, tmp_path))
 
     with pytest.raises(DoesNotFitError) as caught:
         compiled(1024)
