@@ -34,3 +34,9 @@ func.func @two_at_once() {
   tile.vec id(%t) to %u on vpu
   func.return
 }
+// -----
+// expected-error @unknown {{the bytes of kn panels are known once their width is chosen: choose-panels comes first}}
+tg.global weight @w : !lowbit.packed<64x64, f32, kn> from "'w'"
+func.func @no_panels() {
+  func.return
+}

@@ -119,3 +119,11 @@ func.func @two_queues() {
   tile.vec id(%u * %v) to %t on vpu
   func.return
 }
+// -----
+tg.global input @x : memref<4xf32, #tw.hbm>
+func.func @no_engine() {
+  %t = tile.buffer : memref<4xf32, #tw.spm>
+  // expected-error @unknown {{has no engine: assign-engines comes before this pass}}
+  tile.load @x[0] [4] to %t
+  func.return
+}
