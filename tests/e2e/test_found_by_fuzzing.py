@@ -102,10 +102,50 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, int]]] = {
         ],
         {"c": 7, "d": 2},
     ),
+    "matmuls read one of unequal parts": (
+        [weight("w", 8, 4), weight("v", 1, 3, "bf16"), weight("u", 1, 3)],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 4),
+            "%b, %c = tg.split %a [1, 3]",
+            *matmul("d", "b", "v", 1, 3),
+            *matmul("e", "b", "u", 1, 3),
+        ],
+        {"c": 3, "d": 3, "e": 3},
+    ),
     "columns with a scale each": (
         [weight("w", 8, 3, "i8")],
         [X, *matmul("a", "x", "w", 8, 3)],
         {"a": 3},
+    ),
+    "several new rows are appended by a kernel that makes no queries": (
+        [
+            weight("w", 8, 8),
+            weight("v", 8, 8, "bf16"),
+            weight("u", 8, 3),
+            "tg.global state @kc : memref<1x2x8x4xf32, #tw.hbm>",
+            "tg.global state @vc : memref<1x2x8x4xf32, #tw.hbm>",
+        ],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 8),
+            *matmul("q", "x", "v", 8, 8),
+            "tg.kv_append %a, %a to @kc, @vc",
+            f"%b = tg.attention %q cache @kc, @vc heads 2 kv_heads 2 scale 0.5 : {rows(8)}",
+            *matmul("c", "b", "u", 8, 3),
+        ],
+        {"c": 3},
+    ),
+    "a matmul reads what several new rows were turned to": (
+        [weight("w", 8, 8), weight("v", 8, 3)],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 8),
+            f"%b = tg.rope %a, @c4, @s4 heads 2 : {rows(8)}",
+            *matmul("c", "b", "v", 8, 3),
+            *matmul("d", "a", "v", 8, 3),
+        ],
+        {"c": 3, "d": 3},
     ),
     "rows picked alone": (
         [],
