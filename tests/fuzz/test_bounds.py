@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import event, given
 from hypothesis import strategies as st
-from long_runs import announce, fuzzed
+from long_runs import announce, fuzzed, refusal
 from machines import random_machines, varied, write_machine
 from models import Tiny
 from random_models import FORMATS, models
@@ -77,9 +77,8 @@ def timed(
             model.build(shape, policy), write_machine(machine, folder), weights=weights
         ).program
     except TilewrightError as error:
-        refusal = str(error)
-        assert ("too small" if machine.has_hbm else "do not fit") in refusal
-        refusal()
+        assert ("too small" if machine.has_hbm else "do not fit") in str(error)
+        refusal("too small a machine")
         return None
     starts = [sum(s.new for s in step.sequences[:b]) for b in range(len(step.sequences))]
     parameters = {

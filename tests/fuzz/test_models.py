@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from hypothesis import event, given, note
-from long_runs import announce, fuzzed
+from long_runs import announce, fuzzed, refusal
 from machines import random_machines, varied, write_machine
 from models import write_huggingface
 from random_models import RANGES, Example, examples
@@ -74,15 +74,15 @@ def compiled(example: Example, model: Path, folder: Path) -> Path | None:
             weights=example.weights,
         )
     except TilewrightError as error:
-        refusal = str(error)
-        note(f"refused: {refusal}")
-        refusal()
+        said = str(error)
+        note(f"refused: {said}")
         if "hbm_bytes" in example.machine:
-            assert "do not fit" in refusal
-            assert "it would take" in refusal
+            assert "do not fit" in said
+            assert "it would take" in said
         else:
-            assert "too small" in refusal
-            assert "blk." in refusal or "output" in refusal
+            assert "too small" in said
+            assert "blk." in said or "output" in said
+        refusal("too small a machine")
         assert not image.exists()
         return None
     return image
