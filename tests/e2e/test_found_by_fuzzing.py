@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tilewright.backend.errors import TilewrightError
 from tilewright.compiler import compile_model
+from tilewright.compiler.frontend.loader import load_model
+from tilewright.compiler.frontend.weights import WeightStore
+from tilewright.compiler.interp.tensor import run_graph
 
 HEAD = """builtin.module @step attributes {tw.policy = "exact"} {
 tg.scalar @rows : 0 to 5
@@ -174,6 +178,19 @@ def compile_text(folder: Path, declared: list[str], body: list[str], outputs: di
 @pytest.mark.parametrize("name", CASES)
 def test_every_pass_keeps_the_values(name: str, unfused: bool, tmp_path: Path) -> None:
     compile_text(tmp_path, *CASES[name], unfused)
+
+
+def test_a_softmax_of_no_rows(tmp_path: Path) -> None:
+    body = [X, f"%a = tg.softmax %x : {rows(8)}", "tg.output %a to @y"]
+    declared = "tg.global output @y : memref<5x8xf32, #tw.hbm>"
+    path = tmp_path / "graph.mlir"
+    path.write_text(
+        HEAD + "\n".join([declared, "func.func @step() {", *body, "func.return", "}", "}", ""])
+    )
+    (module,) = load_model(path).modules
+    given = {"x": np.ones((5, 8), np.float32), "tokens": np.zeros(5, np.int32)}
+    launch = {"rows": 0, "logit_rows": 0, "row_start": (0,), "q_len": (0,), "kv_len": (0,)}
+    assert not run_graph(module, WeightStore.of_arrays({}), given, launch)["y"].any()
 
 
 def test_gathered_rows_with_a_scale_each_are_refused(tmp_path: Path) -> None:

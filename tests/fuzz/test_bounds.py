@@ -77,7 +77,8 @@ def timed(
             model.build(shape, policy), write_machine(machine, folder), weights=weights
         ).program
     except TilewrightError as error:
-        assert ("too small" if machine.has_hbm else "do not fit") in str(error)
+        said = str(error)
+        assert ("too small" if machine.has_hbm else "do not fit") in said
         refusal("too small a machine")
         return None
     starts = [sum(s.new for s in step.sequences[:b]) for b in range(len(step.sequences))]

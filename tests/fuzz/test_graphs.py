@@ -156,12 +156,10 @@ def emulated(image: Image, graph: Graph, given: Arrays, engine: str, order: str)
         emulator.write(name, array)
     emulator.run(dict(graph.launch))
     found = {
-        name: emulator.read(name, np.float32)[: int(np.prod(given[name].shape))].reshape(
-            given[name].shape
-        )
+        name: emulator.read(name, np.float32)[: given[name].size].reshape(given[name].shape)
         for name in graph.states
     }
-    rows = int(np.sum([*np.atleast_1d(image.entries["step"].parameter("rows").hi)]))
+    rows = image.entries["step"].parameter("rows").hi
     for name, _ in graph.outputs:
         found[name] = emulator.read(name, np.float32).reshape(rows, -1)
     return {name: array.copy() for name, array in found.items()}
