@@ -26,6 +26,7 @@ from xdsl.pattern_rewriter import (
     PatternRewriteWalker,
     RewritePattern,
 )
+from xdsl.utils.hints import isa
 
 SOURCES = "tw.sources"
 """The module's table of names that passes made: `{"blk.{l}.attn_qkv" = ["blk.{l}.attn_q", ..]}`."""
@@ -90,9 +91,9 @@ def sources_of(module: ModuleOp) -> dict[str, list[str]]:
     if not isinstance(noted, DictionaryAttr):
         return {}
     return {
-        name: [one.data for one in names if isinstance(one, StringAttr)]
+        name: [one.data for one in names]
         for name, names in noted.data.items()
-        if isinstance(names, ArrayAttr)
+        if isa(names, ArrayAttr[StringAttr])
     }
 
 

@@ -38,7 +38,8 @@ from ..dialects.tg import (
 from .tile.activations import ACTIVATIONS
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
-HEADWISE = (SplitOp, RopeOp, KvAppendOp, RmsNormOp)
+HEADWISE = (SplitOp, RmsNormOp, RopeOp, KvAppendOp)
+"""Ops of heads, in the order in which a kernel does them."""
 ANCHORS = (AttentionOp, EmbedOp, OneCacheOp)
 """Ops that are a kernel by themselves, always."""
 ROWWISE = (BinaryOp, UnaryOp, RmsNormOp, LayerNormOp, SoftmaxOp)
@@ -125,12 +126,14 @@ def _joins(op: Operation, group: Sequence[Operation]) -> bool:
     turns = [(o.cos, o.sin, o.rotated) for o in (*group, op) if isinstance(o, RopeOp)]
     if len(set(turns)) > 1:
         return False
-    stage = {SplitOp: 0, RmsNormOp: 1, RopeOp: 2, KvAppendOp: 3}
     return all(
-        stage[type(operand.owner)] < stage[type(op)]
-        for operand in op.operands
-        if operand.owner in group
+        _stage(operand.owner) < _stage(op) for operand in op.operands if operand.owner in group
     )
+
+
+def _stage(op: Operation | Block) -> int:
+    """Where a head-wise op stands in the order of its kernel."""
+    return next(stage for stage, kind in enumerate(HEADWISE) if isinstance(op, kind))
 
 
 def _around(matmul: MatmulOp) -> list[Operation]:

@@ -225,3 +225,9 @@ def asm_syntax(folder: Path) -> list[str]:
     path = folder / "entry.s"
     path.write_text("engine ld {\n  hault\n}\n")
     return ["asm", str(path), "-o", str(folder / "out.tw"), "--machine", "tw-small"]
+
+
+def asm_of_nothing(folder: Path) -> list[str]:
+    path = folder / "entry.s"
+    path.write_text("kv_block 8\n")
+    return ["asm", str(path), "-o", str(folder / "out.tw"), "--machine", "tw-small"]

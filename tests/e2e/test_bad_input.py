@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from bad_inputs import (
     CONFIG,
+    asm_of_nothing,
     asm_syntax,
     compile_it,
     corrupt_gguf,
@@ -147,6 +148,10 @@ BEFORE_COMPILING: list[tuple[Case, str]] = [
         asm_syntax,
         "{folder}/entry.s: line 2, column 3: found instruction 'hault', expected one of "
         + ", ".join(BY_MNEMONIC),
+    ),
+    (
+        asm_of_nothing,
+        "{folder}/entry.s: no engine has an instruction: wanted `engine ld { ... }`",
     ),
 ]
 
