@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..backend.image import LOAD_ENTRY, Image, read_image
 from ..backend.machine import Machine
 from .functional import ENGINES, Emulator, Memories, find_order
+from .functional.host_memory import host_zeros
 from .generate import generate_tokens
 from .launch import Launch, SessionError, StepShape, split_prompts
 from .sampling import Sampling
@@ -81,7 +82,7 @@ class Session:
         self.shapes = {entry: StepShape.of(program) for entry, program in steps.items()}
         self.executed: dict[str, int] = {}
         """Instructions that each engine has executed in all launches of this session."""
-        self._lengths = [0] * self.batch
+        self._lengths = host_zeros(self.batch, np.int64, "a batch's lengths").tolist()
 
     @staticmethod
     def load(

@@ -95,6 +95,8 @@ def header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> 
 def read_header(path: Path) -> Header:
     """Read and check the header of a container; ImageError says what is wrong with the file."""
     try:
+        if path.is_fifo():
+            raise ImageError(f"{path}: is a pipe; give an image file")
         size = path.stat().st_size
         with path.open("rb") as file:
             prefix = file.read(8)

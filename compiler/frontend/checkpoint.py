@@ -112,6 +112,8 @@ class Checkpoint(Protocol):
 def map_file(path: Path) -> mmap.mmap:
     """A file's bytes, read where they are touched. Raises CheckpointError."""
     try:
+        if path.is_fifo():
+            raise ValueError("it is a pipe; give a file")
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:

@@ -53,12 +53,17 @@ class Heads:
 
     parts: Sequence[Part]
     batch: int
+    queries: int
+    """Most new rows of a sequence in a step."""
 
     def on_chip(self, rooms: Rooms) -> bool:
-        """Whether all that the kernel makes stays on chip, but for the append to the caches."""
+        """Whether all that the kernel makes stays on chip, but for the append to the caches.
+
+        Never where a sequence may have several new rows: on chip, each has a position of its own.
+        """
         names = [part.source for part in self.parts]
         names += [part.output for part in self.parts if part.output is not None]
-        return all(rooms.on_chip(name) for name in names)
+        return self.queries == 1 and all(rooms.on_chip(name) for name in names)
 
     @property
     def rope(self) -> Rope | None:

@@ -240,7 +240,7 @@ def _heads(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> H
         ends.append((append.v, None, append.v_cache_name))
     for value, output, cache in ends:
         parts.append(_part(value, output, cache, columns, heads, around))
-    return Heads(parts, around.batch)
+    return Heads(parts, around.batch, around.queries)
 
 
 def _part(

@@ -44,7 +44,7 @@ class Residency(Enum):
     ALL = "all"
     """Everything that the rows of a step pass through; sequences have one new row at most."""
     HEADS = "heads"
-    """Everything but the queries, and the step's own keys and values."""
+    """Everything but what head-wise kernels make: queries, and the step's own keys and values."""
     ROWS = "rows"
     """What row-wise kernels hand to each other; what attention reads and makes is in memory."""
     NONE = "none"
@@ -87,8 +87,10 @@ def find_homes(regions: Regions, residency: Residency) -> dict[str, Home]:
 def _stays(value: SSAValue, residency: Residency) -> bool:
     if residency is Residency.ROWS:
         return not _beside_attention(value)
+    if residency is Residency.ALL:
+        return True
     queries = any(isinstance(use.operation, AttentionOp) for use in value.uses)
-    return residency is Residency.ALL or not queries
+    return not queries and not _made_by_heads(value)
 
 
 def _passes_on(op: Operation) -> bool:
@@ -121,13 +123,18 @@ def _beside_single_op(value: SSAValue) -> bool:
 def _reads_heads_in_memory(value: SSAValue, regions: Regions, homes: Mapping[str, Home]) -> bool:
     """Whether a head-wise kernel makes the tensor of rows in main memory: its own go there too."""
     kernel = value.owner
-    if not isinstance(kernel, FusedOp) or any(
-        isinstance(op, MatmulOp | AttentionOp | EmbedOp) for op in kernel.body.block.ops
-    ):
+    if not isinstance(kernel, FusedOp) or not _made_by_heads(value):
         return False
     read = {operand for op in kernel.body.block.ops for operand in op.operands}
     names = {regions.names[operand] for operand in read if operand in regions.names}
     return any(homes.get(name, Home.MEMORY) is Home.MEMORY for name in names)
+
+
+def _made_by_heads(value: SSAValue) -> bool:
+    """Whether a head-wise kernel makes the tensor."""
+    return isinstance(value.owner, FusedOp) and not any(
+        isinstance(op, MatmulOp | AttentionOp | EmbedOp) for op in value.owner.body.block.ops
+    )
 
 
 def _attention_is_handed(

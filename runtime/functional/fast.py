@@ -112,7 +112,7 @@ class FastEngine:
         self.loaded, self.memories, self.checks = loaded, memories, checks
         self.tables = build_tables(loaded, memories)
         room = kernels.scratch_bytes(1, self.tables.product) + vectors.VECTOR_BYTES
-        self.scratch = aligned_zeros(room)
+        self.scratch = aligned_zeros(room, "the operands of one vector operation")
 
     def run(self, words: npt.NDArray[np.int64], order: Order) -> dict[str, int]:
         """One launch; the instructions executed by each engine. Raises Fault."""

@@ -18,6 +18,7 @@ from ...backend.image import Image
 from ...backend.isa.program import PACKED_ROLES, Program, Region
 from ...backend.machine import Machine
 from .faults import Fault
+from .host_memory import host_zeros
 from .layout import LINE
 
 Bytes = npt.NDArray[np.uint8]
@@ -32,9 +33,9 @@ def is_stored(region: Region) -> bool:
     return region.memory == "host" or (region.memory == "hbm" and region.role in PACKED_ROLES)
 
 
-def aligned_zeros(nbytes: int) -> Bytes:
-    """Zeroed bytes that start at a multiple of LINE; pages cost nothing until they are touched."""
-    whole = np.zeros(nbytes + LINE, np.uint8)
+def aligned_zeros(nbytes: int, what: str) -> Bytes:
+    """Zeroed bytes that start at a multiple of LINE. Raises HostMemoryError, which says of what."""
+    whole = host_zeros(nbytes + LINE, np.uint8, what)
     first = -whole.ctypes.data % LINE
     return whole[first : first + nbytes]
 
@@ -46,8 +47,8 @@ class Memory:
         self.name = name
         self.first = first
         """Machine address of byte 0."""
-        self.data = aligned_zeros(nbytes)
-        self.shadow = aligned_zeros(-(-nbytes // LINE) * LINE // 8)
+        self.data = aligned_zeros(nbytes, f"memory {name}")
+        self.shadow = aligned_zeros(-(-nbytes // LINE) * LINE // 8, f"memory {name}")
         """Bit i of byte j stands for byte 8 j + i of `data`."""
 
     def mark(self, start: int, stop: int, written: bool = True) -> None:

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from ...backend.isa.program import Program
 from .faults import Fault
+from .host_memory import host_zeros
 
 Parameters = Mapping[str, int | Sequence[int] | npt.NDArray[np.integer[Any]]]
 
 
 def launch_words(program: Program, parameters: Parameters) -> npt.NDArray[np.int64]:
     """The launch-parameter table. Raises Fault for a missing, unknown or outlying value."""
-    table = np.zeros(program.table_words, np.int64)
+    table = host_zeros(program.table_words, np.int64, "the launch-parameter table")
     table[: len(program.words)] = program.words
     known = {p.name: p for p in program.parameters}
     for name in parameters:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tilewright.backend.errors import TilewrightError
 from tilewright.compiler import compile_model
+from tilewright.compiler.frontend.loader import load_model
+from tilewright.compiler.frontend.weights import WeightStore
+from tilewright.compiler.interp.tensor import run_graph
 
 HEAD = """builtin.module @step attributes {tw.policy = "exact"} {
 tg.scalar @rows : 0 to 5
@@ -102,10 +106,50 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, int]]] = {
         ],
         {"c": 7, "d": 2},
     ),
+    "matmuls read one of unequal parts": (
+        [weight("w", 8, 4), weight("v", 1, 3, "bf16"), weight("u", 1, 3)],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 4),
+            "%b, %c = tg.split %a [1, 3]",
+            *matmul("d", "b", "v", 1, 3),
+            *matmul("e", "b", "u", 1, 3),
+        ],
+        {"c": 3, "d": 3, "e": 3},
+    ),
     "columns with a scale each": (
         [weight("w", 8, 3, "i8")],
         [X, *matmul("a", "x", "w", 8, 3)],
         {"a": 3},
+    ),
+    "several new rows are appended by a kernel that makes no queries": (
+        [
+            weight("w", 8, 8),
+            weight("v", 8, 8, "bf16"),
+            weight("u", 8, 3),
+            "tg.global state @kc : memref<1x2x8x4xf32, #tw.hbm>",
+            "tg.global state @vc : memref<1x2x8x4xf32, #tw.hbm>",
+        ],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 8),
+            *matmul("q", "x", "v", 8, 8),
+            "tg.kv_append %a, %a to @kc, @vc",
+            f"%b = tg.attention %q cache @kc, @vc heads 2 kv_heads 2 scale 0.5 : {rows(8)}",
+            *matmul("c", "b", "u", 8, 3),
+        ],
+        {"c": 3},
+    ),
+    "a matmul reads what several new rows were turned to": (
+        [weight("w", 8, 8), weight("v", 8, 3)],
+        [
+            X,
+            *matmul("a", "x", "w", 8, 8),
+            f"%b = tg.rope %a, @c4, @s4 heads 2 : {rows(8)}",
+            *matmul("c", "b", "v", 8, 3),
+            *matmul("d", "a", "v", 8, 3),
+        ],
+        {"c": 3, "d": 3},
     ),
     "rows picked alone": (
         [],
@@ -134,6 +178,19 @@ def compile_text(folder: Path, declared: list[str], body: list[str], outputs: di
 @pytest.mark.parametrize("name", CASES)
 def test_every_pass_keeps_the_values(name: str, unfused: bool, tmp_path: Path) -> None:
     compile_text(tmp_path, *CASES[name], unfused)
+
+
+def test_a_softmax_of_no_rows(tmp_path: Path) -> None:
+    body = [X, f"%a = tg.softmax %x : {rows(8)}", "tg.output %a to @y"]
+    declared = "tg.global output @y : memref<5x8xf32, #tw.hbm>"
+    path = tmp_path / "graph.mlir"
+    path.write_text(
+        HEAD + "\n".join([declared, "func.func @step() {", *body, "func.return", "}", "}", ""])
+    )
+    (module,) = load_model(path).modules
+    given = {"x": np.ones((5, 8), np.float32), "tokens": np.zeros(5, np.int32)}
+    launch = {"rows": 0, "logit_rows": 0, "row_start": (0,), "q_len": (0,), "kv_len": (0,)}
+    assert not run_graph(module, WeightStore.of_arrays({}), given, launch)["y"].any()
 
 
 def test_gathered_rows_with_a_scale_each_are_refused(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def timed(
     except TilewrightError as error:
         said = str(error)
         assert ("too small" if machine.has_hbm else "do not fit") in said
-        refusal()
+        refusal("too small a machine")
         return None
     starts = [sum(s.new for s in step.sequences[:b]) for b in range(len(step.sequences))]
     parameters = {

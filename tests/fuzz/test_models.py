@@ -76,13 +76,13 @@ def compiled(example: Example, model: Path, folder: Path) -> Path | None:
     except TilewrightError as error:
         said = str(error)
         note(f"refused: {said}")
-        refusal()
         if "hbm_bytes" in example.machine:
             assert "do not fit" in said
             assert "it would take" in said
         else:
             assert "too small" in said
             assert "blk." in said or "output" in said
+        refusal("too small a machine")
         assert not image.exists()
         return None
     return image

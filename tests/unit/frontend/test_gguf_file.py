@@ -1,5 +1,6 @@
 """The GGUF container: what is read, and what each kind of damage is called."""
 
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,6 +130,12 @@ def test_damage_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as error:
         GgufFile(path)
     assert str(error.value) == f"{path}: {message}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "m.gguf")
+    with pytest.raises(CheckpointError, match="it is a pipe; give a file"):
+        GgufFile(path)
 
 
 def test_any_cut_is_an_error_of_one_line(tmp_path: Path) -> None:

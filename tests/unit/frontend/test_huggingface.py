@@ -117,6 +117,14 @@ INDEXES: dict[str, tuple[object, str]] = {
         {"w": "../a.safetensors"},
         "tensor 'w' lies in '../a.safetensors', not a file beside it",
     ),
+    "an absolute path": (
+        {"w": "/dev/zero"},
+        "tensor 'w' lies in '/dev/zero', not a file beside it",
+    ),
+    "below": (
+        {"w": "b/a.safetensors"},
+        "tensor 'w' lies in 'b/a.safetensors', not a file beside it",
+    ),
     "a name too long": (
         {"w": "<" * 3000},
         f"tensor 'w' lies in '{'<' * 98}, not a file beside it",

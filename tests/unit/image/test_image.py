@@ -1,6 +1,7 @@
 """Images: write and read back, readable by the safetensors library, every way to be damaged."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -218,6 +219,12 @@ def test_a_changed_weight_with_a_new_digest_is_an_image_again(path: Path) -> Non
     read = read_image(path)
     assert read.digest == digest != before
     assert read.region_bytes("w0")[7] == contents()["w0"][7] ^ 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "m.tw")
+    with pytest.raises(ImageError, match="is a pipe; give an image file"):
+        read_image(path)
 
 
 def test_a_sealed_image_has_the_digest_of_its_file(tmp_path: Path) -> None:

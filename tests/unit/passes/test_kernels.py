@@ -43,29 +43,6 @@ def tile(body: str, passes: tuple[str, ...] = TO_TILE) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        # A function that no epilogue has.
-        (
-            "%a = tg.matmul %x, %w : T\n %b = tg.unary exp %a : T loc('act')\ntg.output %b to @y",
-            "tg.unary at act",
-        ),
-        # A norm behind rope.
-        (
-            "%r = tg.rope %x, @cos, @sin heads 2 : T loc('rope')\n"
-            "%a = tg.rmsnorm %r, %g eps 1.0e-05 heads 2 : T\n"
-            "%b = tg.matmul %a, %w : T loc('b')\n tg.output %b to @y",
-            "tg.rope at rope",
-        ),
-    ],
-)
-def test_the_op_is_named(body: str, named: str) -> None:
-    with pytest.raises(PassError) as caught:
-        tile(body.replace("'", '"'))
-    assert str(caught.value).startswith(f"{named}: no kernel "), str(caught.value)
-
-
-@pytest.mark.parametrize(
     "body",
     [
         # An elementwise op that follows no matmul, and one in front of a matmul.
@@ -75,6 +52,11 @@ def test_the_op_is_named(body: str, named: str) -> None:
         "%a = tg.unary exp %x : T\n %c = tg.unary rsqrt %a : T\n"
         "%b = tg.unary gelu_tanh %c : T\n tg.output %b to @y",
         "%a = tg.unary square %x : T\n %b = tg.unary neg %a : T\n tg.output %b to @y",
+        # One behind a matmul, and a norm behind rope.
+        "%a = tg.matmul %x, %w : T\n %b = tg.unary exp %a : T\n tg.output %b to @y",
+        "%r = tg.rope %x, @cos, @sin heads 2 : T\n"
+        "%a = tg.rmsnorm %r, %g eps 1.0e-05 heads 2 : T\n"
+        "%b = tg.matmul %a, %w : T\n tg.output %b to @y",
         # A norm of heads straight before a matmul.
         "%a = tg.rmsnorm %x, %g eps 1.0e-05 heads 2 : T\n"
         "%b = tg.matmul %a, %w : T\n tg.output %b to @y",
@@ -138,18 +120,3 @@ def test_an_unknown_policy_is_named() -> None:
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(FormatError, match=r"weights: found 'q9', wanted one of f32, "):
         apply(model_module(), "choose-formats", weights="q9")
-
-
-def test_a_split_into_unequal_parts_is_named() -> None:
-    """Columns alternate in a panel only where the parts are equal."""
-    body = """
-    %wide = tg.matmul %x, %w : T loc("a")
-    %p, %q = tg.split %wide [8, 24] loc("parts")
-    %r = tg.unary silu %q : tensor<?x24xf32, #tg.sizes<@rows>> loc("act")
-    tg.output %r to @y
-    """
-    with pytest.raises(PassError) as caught:
-        tile(body)
-    assert str(caught.value) == (
-        "tg.split at parts: parts of [8, 24] columns in a matmul's kernel; wanted two equal ones"
-    )
