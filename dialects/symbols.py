@@ -99,6 +99,8 @@ def _check_index(name: str, symbols: Symbols) -> None:
 def _check_embed(op: EmbedOp, symbols: Symbols) -> None:
     _check_index(op.index_name, symbols)
     table = symbols.global_(op.global_name)
+    if len(table.shape) != 2:
+        raise VerifyException(f"@{op.global_name} has {len(table.shape)} axes, wanted 2: its rows")
     width = table.shape[-1 if is_memref(table.type) else -2]
     if isinstance(table.type, PackedType) and table.type.order.data != "nk":
         raise VerifyException(f"rows are taken from nk packings, not from {table.type}")
@@ -257,7 +259,9 @@ def _check_gather(op: GatherOp, symbols: Symbols) -> None:
         if not is_memref(source.type) or source.element != element:
             raise VerifyException(f"@{op.global_name} holds {source.type}, not {element}")
         columns = source.shape[-1]
-    if len(source.shape) != 2 or columns != width:
+    if len(source.shape) != 2:
+        raise VerifyException(f"@{op.global_name} has {len(source.shape)} axes, wanted 2: its rows")
+    if columns != width:
         raise VerifyException(f"@{op.global_name} has rows of {columns}, the slot of {width}")
 
 

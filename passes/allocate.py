@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp, TensorType
 from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import VerifyException
 
 from ..backend.machine import Machine, load_machine
 from ..dialects.tg import GlobalOp
@@ -29,14 +30,17 @@ NAMED = 6
 
 
 def global_bytes(declaration: GlobalOp) -> int:
-    """Bytes of a global. Raises PassError for one whose format is not chosen."""
+    """Bytes of a global. Raises PassError for one whose format or panels are not chosen."""
     shaped = declaration.shaped
     if isinstance(shaped, TensorType):
         raise PassError(
             f"@{declaration.global_name} is still {shaped}: choose-formats and tile come "
             "before allocate"
         )
-    return declaration.nbytes
+    try:
+        return declaration.nbytes
+    except VerifyException as error:
+        raise PassError(f"{located(declaration)}: {error}: choose-panels comes first") from None
 
 
 def place_globals(module: ModuleOp, machine: Machine) -> None:
@@ -72,14 +76,16 @@ def place_on_chip(found: list[Resident], space: str, machine: Machine, first: in
         if first:
             raise PassError(machine.does_not_fit(first + used))
         raise PassError(
-            _no_room(own, conflict_set(lives, machine.alignment, capacity), space, machine)
+            _no_room(own, conflict_set(lives, machine.alignment, capacity), used, space, machine)
         )
     for resident, offset in zip(own, offsets, strict=True):
         resident.op.at = IntAttr(first + offset)
 
 
-def _no_room(own: list[Resident], conflict: list[Life], space: str, machine: Machine) -> str:
-    """The message: what is live at once, how many bytes, and what to do."""
+def _no_room(
+    own: list[Resident], conflict: list[Life], used: int, space: str, machine: Machine
+) -> str:
+    """The message: what is live at once, how many bytes, and what to do; `used` bytes would do."""
     capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
     ops = {id(resident.life): resident.op for resident in own}
     needed = sum(align(life.nbytes, machine.alignment) for life in conflict)
@@ -89,7 +95,8 @@ def _no_room(own: list[Resident], conflict: list[Life], space: str, machine: Mac
     more = f" and {len(conflict) - NAMED} more" if len(conflict) > NAMED else ""
     return (
         f"{space}: {needed} bytes are needed at once, {capacity} are available on {machine.name}: "
-        f"{names}{more}; use smaller tiles for these, or a machine with more {space}"
+        f"{names}{more}; use smaller tiles for these, or a machine with "
+        f"{used} bytes of {space}"
     )
 
 

@@ -28,10 +28,10 @@ from ..dialects.stream import (
 )
 from ..dialects.tile import BufferOp, ReshapeOp, TileOp, nbytes
 from .located import PassError, located
-from .memory import entry_function
 from .names import Names, symbols
 from .placement import align
 from .rings import Hold, RingError, Use, schedule
+from .symbols import entry_function
 from .tokens import Token, find_tokens
 from .touches import Touched, Touches, find_touches
 from .verify_streams import verify_streams

@@ -16,7 +16,8 @@ from xdsl.ir import Block, Operation, SSAValue
 from ..dialects.declared import Symbols
 from ..dialects.stream import AcquireOp, SendOp, SignalOp
 from ..dialects.tg import GetOp
-from .memory import channels_of, entry_function
+from .memory import channels_of
+from .symbols import entry_function
 
 Range = tuple[int, int]
 """Smallest and largest value of an index, both included."""

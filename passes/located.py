@@ -4,6 +4,7 @@ from xdsl.ir import Operation
 
 from ..backend.errors import TilewrightError
 from ..dialects.locations import whereabouts
+from ..dialects.tile import BufferOp, TileOp
 
 
 class PassError(TilewrightError):
@@ -13,3 +14,10 @@ class PassError(TilewrightError):
 def located(op: Operation | None) -> str:
     """An op by name and location, and by its line where it was read from a file."""
     return "the program" if op is None else whereabouts(op)
+
+
+def engine_of(op: TileOp | BufferOp, earlier: str) -> str:
+    """The engine of an op. Raises PassError where `earlier`, the pass that says it, has not run."""
+    if op.engine is None:
+        raise PassError(f"{located(op)} has no engine: {earlier} comes before this pass")
+    return op.engine.data

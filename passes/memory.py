@@ -16,6 +16,7 @@ from ..dialects.stream import ChannelOp
 from ..dialects.tile import BufferOp, nbytes
 from .located import PassError, located
 from .placement import Life
+from .symbols import entry_function
 from .touches import Touched, find_touches
 
 SPACES = ("spm", "acc")
@@ -30,15 +31,6 @@ class Resident:
     op: ChannelOp | BufferOp
     space: str
     life: Life
-
-
-def entry_function(module: ModuleOp) -> func.FuncOp:
-    """The one function of a module that is not projected yet. Raises PassError."""
-    functions = [op for op in module.ops if isinstance(op, func.FuncOp)]
-    if len(functions) != 1:
-        names = ", ".join(f.sym_name.data for f in functions) or "none"
-        raise PassError(f"wanted a module with one function, its entry; found {names}")
-    return functions[0]
 
 
 def channels_of(module: ModuleOp) -> list[ChannelOp]:

@@ -18,6 +18,7 @@ from xdsl.passes import ModulePass
 from ..dialects.stream import ChannelOp, RecvOp, SendOp, SlotEndOp, SlotOp, TokenOp
 from ..dialects.tile import BufferOp, TileOp
 from .channels import engine_key
+from .located import engine_of
 
 
 def engines_of(op: Operation, consumers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -30,11 +31,9 @@ def engines_of(op: Operation, consumers: Mapping[str, tuple[str, ...]]) -> tuple
         case SlotOp() | TokenOp() | SendOp():
             return (op.engine.data,)
         case TileOp():
-            assert op.engine is not None, "assign-engines comes before project"
-            return (op.engine.data,)
+            return (engine_of(op, "assign-engines"),)
         case BufferOp():
-            assert op.engine is not None, "channels comes before project"
-            return (op.engine.data,)
+            return (engine_of(op, "channels"),)
         case _:
             return None
 

@@ -49,7 +49,7 @@ from ..dialects.tile import (
     strides_of,
     subview,
 )
-from .memory import entry_function
+from .symbols import entry_function
 from .touches import statement_of
 from .turns import Turns
 

@@ -24,10 +24,11 @@ def tables_of(module: ModuleOp) -> dict[str, TableOp]:
 
 
 def entry_function(module: ModuleOp) -> FuncOp:
-    """The one function of a module before projection."""
+    """The one function of a module that is not projected yet. Raises PassError."""
     functions = [op for op in module.ops if isinstance(op, FuncOp)]
     if len(functions) != 1:
-        raise PassError(f"a module before projection has one function, not {len(functions)}")
+        names = ", ".join(f.sym_name.data for f in functions) or "none"
+        raise PassError(f"wanted a module with one function, its entry; found {names}")
     return functions[0]
 
 

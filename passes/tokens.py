@@ -18,7 +18,7 @@ from xdsl.ir import Block, Operation
 
 from ..dialects.tile import TileOp, globals_read, globals_written
 from .independent import Iterations
-from .located import PassError, located
+from .located import PassError, engine_of, located
 
 Access = Literal["load", "store"]
 
@@ -110,8 +110,7 @@ def _by_engine(ops: list[TileOp]) -> dict[str, list[TileOp]]:
     """Ops by the engine that executes them."""
     found: dict[str, list[TileOp]] = {}
     for op in ops:
-        assert op.engine is not None, "assign-engines comes before this analysis"
-        found.setdefault(op.engine.data, []).append(op)
+        found.setdefault(engine_of(op, "assign-engines"), []).append(op)
     return found
 
 

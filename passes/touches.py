@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from xdsl.ir import Block, Operation
 
 from ..dialects.tile import BufferOp, TileOp, root
+from .located import engine_of
 
 
 @dataclass
@@ -83,8 +84,7 @@ def find_touches(function: Block) -> Touches:
             found[op] = Touched(op)
         if not isinstance(op, TileOp):
             continue
-        assert op.engine is not None, "assign-engines comes before this analysis"
-        engine = op.engine.data
+        engine = engine_of(op, "assign-engines")
         for value, writes in [(v, False) for v in op.reads()] + [(v, True) for v in op.writes()]:
             buffer = root(value).owner
             if not isinstance(buffer, BufferOp):

@@ -12,7 +12,6 @@ from ...dialects.tile import (
     MatmulOp,
     QuantiseOp,
     SelectOp,
-    TileOp,
     TopkOp,
     TransposeOp,
     VecOp,
@@ -125,7 +124,7 @@ def select(op: SelectOp, places: Places) -> Instruction:
     )
 
 
-def plain(op: TileOp, places: Places) -> Instruction:
+def plain(op: TopkOp | TransposeOp | QuantiseOp, places: Places) -> Instruction:
     """topk, transpose and quantise: operands as they are, bounds on the source."""
     match op:
         case TopkOp():
@@ -134,8 +133,6 @@ def plain(op: TileOp, places: Places) -> Instruction:
             mnemonic, named = "vtr", {"dst": op.dst, "a": op.a}
         case QuantiseOp():
             mnemonic, named = "vquant", {"codes": op.codes, "scales": op.scales, "a": op.a}
-        case _:
-            raise PassError(f"{located(op)}: no instruction does this")
     operands = {name: places.operand(value, op) for name, value in named.items()}
     shape = shape_of(op.a)
     values = bounds(places, shape, rows=(op.rows, 0), cols=(op.cols, -1))

@@ -31,9 +31,12 @@ from ...dialects.tile import (
     GatherOp,
     MatmulOp,
     PartOp,
+    QuantiseOp,
     ReshapeOp,
     SelectOp,
     TileOp,
+    TopkOp,
+    TransposeOp,
     VecOp,
     element_of,
 )
@@ -163,6 +166,7 @@ class Lowering:
             case SelectOp():
                 return compute.select(op, self.places)
             case _:
+                assert isinstance(op, TopkOp | TransposeOp | QuantiseOp), "no other op of `tile`"
                 return compute.plain(op, self.places)
 
     def _emit(self, instruction: Instruction, state: _Block) -> None:

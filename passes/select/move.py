@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX
-from xdsl.ir import Operation, SSAValue
 
 from ...backend.isa import ELEMENT_BYTES, View
 from ...dialects.lowbit import PackedType, TileType
@@ -21,7 +20,6 @@ from ...dialects.tile import (
     shape_of,
     strides_of,
 )
-from ..located import PassError, located
 from .code import Instruction, Place
 from .places import Part, Places, element_format, packed_run
 from .scalars import Sum
@@ -73,7 +71,7 @@ def _packed(op: BoxOp, places: Places, type_: PackedType) -> Instruction:
 def _box(op: BoxOp, places: Places, declaration: GlobalOp) -> Instruction:
     """A strided box; axes of one element are left out."""
     type_ = memref_of(declaration.type)
-    format = _same_format(op, op.slot, declaration)
+    format = element_format(declaration.element, op)
     step = element_bytes(type_.element_type)
     strides = tuple(step * stride for stride in strides_of(type_))
     part = places.part(op.slot)
@@ -125,9 +123,7 @@ def _merged(axes: list[_Axis]) -> list[_Axis]:
 
 def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Instruction:
     """Rows by number; packed rows move as bytes."""
-    source, index = globals[op.global_name], globals[op.index_name]
-    if len(index.shape) != 1:
-        raise PassError(f"{located(op)}: @{op.index_name} holds row numbers, one axis of i32")
+    source = globals[op.global_name]
     part = places.part(op.slot)
     rows = shape_of(op.slot)[0]
     if isinstance(source.type, PackedType):
@@ -135,10 +131,8 @@ def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Ins
         outside = View("u8", (source.type.n, piece), (piece, 1))
         inside = View("u8", (rows, piece), (piece, 1))
     else:
-        format = _same_format(op, op.slot, source)
+        format = element_format(source.element, op)
         step = ELEMENT_BYTES[format]
-        if len(source.shape) != 2:
-            raise PassError(f"{located(op)}: rows are gathered from a global of 2 axes")
         outside = View(format, source.shape, (step * source.shape[1], step))
         inside = View(format, (rows, source.shape[1]), part.strides)
     numbers = places.shifted(Sum(), (op.row,), (ELEMENT_BYTES["i32"],))
@@ -153,16 +147,3 @@ def gather(op: GatherOp, places: Places, globals: Mapping[str, GlobalOp]) -> Ins
     count = places.values.of(op.rows)
     values = {} if count == Sum(rows) else {"rows": count}
     return Instruction("gather", op, operands, values=values)
-
-
-def _same_format(op: Operation, slot: SSAValue, declaration: GlobalOp) -> str:
-    """The common format of slot and global. Raises PassError if they differ: a move converts
-    nothing.
-    """
-    format = element_format(declaration.element, op)
-    if declaration.element != element_of(slot):
-        raise PassError(
-            f"{located(op)}: the slot holds {element_of(slot)}, @{declaration.global_name} "
-            f"{declaration.element}; a move converts nothing: use one element type"
-        )
-    return format

@@ -90,10 +90,9 @@ class Places:
                 return Part("region", op.global_name, self._start(op), strides)
             case ReshapeOp():
                 return replace(self.part(op.source), strides=strides)
-            case memref.SubviewOp():
-                return replace(self._subview(op), strides=strides)
             case _:
-                raise PassError(f"{located(op)}: no place is known for what this op makes")
+                assert isinstance(op, memref.SubviewOp), "lowering refuses what else makes a memref"
+                return replace(self._subview(op), strides=strides)
 
     def _start(self, op: PartOp) -> Sum:
         """Bytes from the beginning of a global to a part of it."""

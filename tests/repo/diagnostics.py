@@ -16,6 +16,21 @@ from sources import FILES, ROOT, tree_of
 FOLDERS = ("dialects", "passes")
 LEAST = 3
 """A quote of fewer words than these shows only a text that has no more."""
+LONG = 6
+"""A part of so many words shows its text by itself."""
+NOT_IN_TEXT = {
+    "passes/encode.py": "the image is written behind the last pass; unit/passes/test_refusals.py",
+    "passes/tile/record.py": "the image's plan is read there; unit/passes/test_refusals.py",
+    "passes/check_allocation.py": "a check that `resume` makes, behind a pass that keeps to it; "
+    "unit/passes/test_placement.py, test_refusals.py",
+    "dialects/shaped.py: is no memref": "types of operands are checked before; "
+    "unit/passes/test_refusals.py",
+    "dialects/tile/views.py: cannot be seen as": "a part that a pass makes; "
+    "unit/passes/test_refusals.py",
+    "dialects/tile/views.py: only unit axes": "a part that a pass makes; "
+    "unit/dialects/test_constructors.py",
+}
+"""Files, and texts of files (`FILE: WORDS`), that no IR can show: why, and their tests."""
 TESTS = ROOT / "tests"
 _QUOTE = re.compile(r"expected-error[^{\n]*\{\{(.*?)\}\}|CHECK[A-Z-]*:\s*(?:error:)?\s*(.+)")
 
@@ -63,6 +78,8 @@ def diagnostics() -> Iterator[Diagnostic]:
             named = isinstance(call, ast.Call) and ast.unparse(call.func).endswith("raise_error")
             if not isinstance(call, ast.Call) or not (isinstance(node, ast.Raise) or named):
                 continue
+            if ast.unparse(call.func) == "AssertionError":
+                continue
             for argument in call.args:
                 parts = _parts(argument)
                 if any(part.strip(" :;,") for part in parts):
@@ -90,23 +107,36 @@ def shown(one: Diagnostic, quoted: list[str]) -> bool:
 
 def _fits(quote: str, pattern: str) -> bool:
     """Whether the longest part of a text stands in a quote, or the quote in a part of it."""
-    parts = [part.strip() for part in pattern.split("\x00") if part.strip(" :;,")]
+    parts = [part.strip(" :;,()") for part in pattern.split("\x00") if part.strip(" :;,")]
     longest = max(parts, key=len)
-    if longest in quote:
+    if longest in quote or any(len(p.split()) >= LONG and p in quote for p in parts):
         return True
     enough = len(quote.split()) >= LEAST
     return enough and any(quote in part for part in parts)
 
 
+def exception(one: Diagnostic) -> str:
+    """The entry of `NOT_IN_TEXT` that names a diagnostic or its file, or ""."""
+    path = str(one.path.relative_to(ROOT))
+    for name in NOT_IN_TEXT:
+        file, _, words = name.partition(": ")
+        if path == file and any(words in part for part in one.parts):
+            return name
+    return ""
+
+
 def missing() -> list[Diagnostic]:
-    """The diagnostics that no FileCheck file shows."""
+    """The diagnostics that no FileCheck file shows, and should."""
     quoted = [quote.strip() for quote in quotes().splitlines() if quote.strip()]
-    return [one for one in diagnostics() if not shown(one, quoted)]
+    return [one for one in diagnostics() if not (exception(one) or shown(one, quoted))]
 
 
 if __name__ == "__main__":
-    every = list(diagnostics())
-    left = missing()
-    print(f"{len(every) - len(left)} of {len(every)} diagnostics are shown by tests/filecheck")
+    every, left = list(diagnostics()), missing()
+    elsewhere = [one for one in every if exception(one)]
+    print(
+        f"{len(every) - len(left) - len(elsewhere)} of {len(every)} diagnostics are shown by "
+        f"tests/filecheck, {len(elsewhere)} by tests/unit alone"
+    )
     for one in left:
         print(one)

@@ -75,10 +75,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "perfetto": ("runtime.timing",),
     "protobuf": (),
     "matplotlib": ("compiler.sweep.plot",),
+    "textual": ("compiler.opt.terminal",),
 }
 """Dependency -> the modules (by prefix) that may import it; none: it is there for its version."""
 
-EXTRAS = {"matplotlib": "plot"}
+EXTRAS = {"matplotlib": "plot", "textual": "gui"}
 """Dependency that is not installed by itself, and the extra that brings it."""
 
 BEHIND_OTHERS = {"llvmlite": "numba"}

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from diagnostics import diagnostics, missing
+from diagnostics import NOT_IN_TEXT, diagnostics, exception, missing, shown
 
+from tilewright.compiler.opt.arguments import LEVELS
 from tilewright.dialects.context import DIALECTS
 from tilewright.passes import PASSES
 
@@ -46,15 +47,30 @@ def test_each_pass_has_its_file() -> None:
     assert not missing, f"tests/filecheck/passes lacks {', '.join(missing)}"
 
 
-NOT_SHOWN = 137
-"""Errors that no file shows yet, at most; `python tests/repo/diagnostics.py` lists them."""
+def test_each_level_has_its_sample() -> None:
+    """`levels/matmul_LEVEL.mlir` carries one graph, the same in all, to that level."""
+    texts = {level: (FOLDER / "levels" / f"matmul_{level}.mlir").read_text() for level in LEVELS}
+    for level, text in texts.items():
+        assert f"--to {level} " in text, f"matmul_{level}.mlir runs to another level"
+    graphs = {
+        text[text.index("builtin.module") : text.index("// CHECK")] for text in texts.values()
+    }
+    assert len(graphs) == 1, "the samples begin with different graphs"
 
 
-def test_no_more_errors_go_unshown() -> None:
-    """A new text needs a file; when files show more of them, the number above goes down."""
+def test_each_error_is_shown() -> None:
+    """A new text needs a case, `passes/NAME_invalid.mlir` or `dialects/NAME_invalid.mlir`."""
     left = missing()
-    assert len(list(diagnostics())) > 2 * len(left)
-    assert len(left) == NOT_SHOWN, (
-        f"found {len(left)} errors that no file shows, wanted {NOT_SHOWN}:\n"
-        + "\n".join(map(str, left))
-    )
+    assert not left, "errors that no file of tests/filecheck shows:\n" + "\n".join(map(str, left))
+
+
+def test_exceptions_are_in_use() -> None:
+    used_up = {exception(one) for one in diagnostics()}
+    assert used_up >= set(NOT_IN_TEXT), f"no error is named by {set(NOT_IN_TEXT) - used_up}"
+
+
+def test_an_unknown_error_would_be_found() -> None:
+    """The search for quotes tells one text from another."""
+    some = next(one for one in diagnostics() if one.words.startswith("no channel is named"))
+    assert shown(some, ["no channel is named @w"])
+    assert not shown(some, ["no global is named @w", "no launch parameter is named @m"])

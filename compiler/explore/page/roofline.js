@@ -17,12 +17,12 @@ views.add({
       const least = d3.min(dense, (p) => p.macs / p.bytes) ?? 1, most = d3.max(dense, (p) => p.macs / p.bytes) ?? 1;
       const knee = bandwidth ? peak / bandwidth : most;
       const x = d3.scaleLog([Math.min(least, knee) / 3, Math.max(most, knee) * 4], [left, width - right]);
-      const y = d3.scaleLog([Math.min(d3.min(drawn, rate), peak / 100) / 2, peak * 2], [height - 44, 12]);
+      const y = d3.scaleLog([Math.min(d3.min(drawn, rate), peak / 100) / 2, peak * 2], [height - 44, 28]);
       const svg = d3.create("svg").attr("width", width).attr("height", height).attr("class", "roofline");
-      svg.append("g").attr("transform", `translate(0,${height - 44})`).call(d3.axisBottom(x).ticks(8, "~s"));
+      svg.append("g").attr("transform", `translate(0,${height - 44})`).call(d3.axisBottom(x).ticks(8, "~g"));
       svg.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(6, "~s"));
       svg.append("text").attr("x", width / 2).attr("y", height - 8).attr("text-anchor", "middle").text("multiply-adds a byte of main memory");
-      svg.append("text").attr("x", 4).attr("y", 10).text("multiply-adds a second");
+      svg.append("text").attr("x", 4).attr("y", 12).text("multiply-adds a second");
       const levels = d3.groups(roofs, (r) => r.macs_per_second);
       for (const [level, of] of levels) {
         const from = bandwidth ? Math.max(level / bandwidth, x.domain()[0]) : x.domain()[0];
@@ -33,7 +33,7 @@ views.add({
       if (bandwidth) {
         const a = Math.max(x.domain()[0], y.domain()[0] / bandwidth), b = Math.min(knee, x.domain()[1]);
         svg.append("line").attr("class", "roof").attr("x1", x(a)).attr("x2", x(b)).attr("y1", y(a * bandwidth)).attr("y2", y(b * bandwidth));
-        svg.append("text").attr("x", x(a) + 8).attr("y", y(a * bandwidth) - 10).text(`main memory ${d3.format(".3s")(bandwidth)}B/s`);
+        svg.append("text").attr("x", x(Math.sqrt(a * b)) - 8).attr("y", y(Math.sqrt(a * b) * bandwidth) - 8).attr("text-anchor", "end").text(`main memory ${d3.format(".3s")(bandwidth)}B/s`);
       }
       const above = (a, b) => rate(b) - rate(a); // labels of close points stand below each other
       let last = -Infinity;
@@ -58,7 +58,7 @@ views.add({
         return el("tr", { class: time.lit(p.op), "data-op": p.op, onclick: () => pick(p.op) },
           el("td", { text: time.op(p.op) }), el("td", { class: "number", text: time.us(p.picoseconds) }),
           el("td", { class: "number", text: p.bytes.toLocaleString("en-US") }), el("td", { class: "number", text: p.macs.toLocaleString("en-US") }),
-          el("td", { class: "number", text: p.bytes ? d3.format(".3~s")(p.macs / p.bytes) : "" }),
+          el("td", { class: "number", text: p.bytes ? d3.format(".3~r")(p.macs / p.bytes) : "" }),
           el("td", { class: "number", text: p.macs ? d3.format(".3~s")(rate(p)) : "" }),
           el("td", { class: "number", text: p.macs ? time.percent(roof * 1e12, p.picoseconds) : "" }));
       }))));

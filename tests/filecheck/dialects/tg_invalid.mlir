@@ -245,3 +245,12 @@ tg.global state @v : memref<1x2x40x4xf32, #tw.hbm>
 tg.fused "f" {
   %q = tensor.empty() : tensor<4x8xf32>
 }
+// -----
+// CHECK: tg.split: only equal parts alternate, by groups of at least 1: [1, 3]
+%x = "tg.input"() <{symbol = @x}> : () -> tensor<4x4xf32>
+%a, %b = tg.split %x [1, 3] group 2
+// -----
+// CHECK: tg.embed: @x has 1 axes, wanted 2: its rows
+tg.global input @x : memref<4xf32, #tw.hbm>
+tg.global input @i : memref<4xi32, #tw.hbm>
+%x = tg.embed @x, @i : tensor<4x64xf32>

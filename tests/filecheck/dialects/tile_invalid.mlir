@@ -128,6 +128,18 @@ tile.gather @x[@i[0]] [4] to %b
 %b = tile.buffer : memref<4x64xf32, #tw.spm>
 tile.gather @x[@i[0]] [8] to %b
 // -----
+// CHECK: tile.gather: @x has 3 axes, wanted 2: its rows
+tg.global input @i : memref<4xi32, #tw.hbm>
+tg.global input @x : memref<2x4x64xf32, #tw.hbm>
+%b = tile.buffer : memref<4x64xf32, #tw.spm>
+tile.gather @x[@i[0]] [4] to %b
+// -----
+// CHECK: tile.gather: @x has rows of 32, the slot of 64
+tg.global input @i : memref<4xi32, #tw.hbm>
+tg.global input @x : memref<4x32xf32, #tw.hbm>
+%b = tile.buffer : memref<4x64xf32, #tw.spm>
+tile.gather @x[@i[0]] [4] to %b
+// -----
 // CHECK: tile.gather: @x holds memref<4x64xbf16, #tw.hbm>, not f32
 tg.global input @i : memref<4xi32, #tw.hbm>
 tg.global input @x : memref<4x64xbf16, #tw.hbm>
@@ -224,3 +236,7 @@ tg.global input @x : memref<4x8xf32, #tw.spm>
 %b = tile.buffer : memref<4x8xf32, #tw.spm>
 %p = memref.subview %b[0, 0] [4, 4] [1, 1] : memref<4x8xf32, #tw.spm> to memref<4x4xf32, strided<[8, 1]>, #tw.spm>
 %r = tile.reshape %p : memref<4x2x2xf32, strided<[4, 2, 1]>, #tw.spm>
+// -----
+// CHECK: the strides of memref<4x4xf32, strided<[?, 1]>, #tw.spm> are not static
+%b = tile.buffer : memref<4x4xf32, #tw.spm>
+%p = memref.subview %b[0, 0] [4, 4] [1, 1] : memref<4x4xf32, #tw.spm> to memref<4x4xf32, strided<[?, 1]>, #tw.spm>

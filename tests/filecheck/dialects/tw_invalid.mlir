@@ -164,3 +164,50 @@ tw.program @mxu {
 // CHECK: tw.sync: an instruction stands in a tw.program
 stream.channel @w from ld to [mxu] : 1 slots of 64 in #tw.spm
 tw.sync commit @w
+// -----
+// CHECK: tw.loop: a trip count is a register or a number
+tw.program @ld {
+  "tw.loop"() ({
+  ^bb0(%c : !tw.reg<c0>):
+  }) : () -> ()
+}
+// -----
+// CHECK: tw.alu: the second argument is a register or a number
+tw.program @ld {
+  %m = tw.li 1 : r0
+  %n = "tw.alu"(%m) <{fn = "add"}> : (!tw.reg<r0>) -> !tw.reg<r1>
+}
+// -----
+// CHECK: tw.loop: loops nest at most 8 deep
+tw.program @ld {
+  tw.loop %0 : c0 to 2 {
+    tw.loop %1 : c1 to 2 {
+      tw.loop %2 : c2 to 2 {
+        tw.loop %3 : c3 to 2 {
+          tw.loop %4 : c4 to 2 {
+            tw.loop %5 : c5 to 2 {
+              tw.loop %6 : c6 to 2 {
+                tw.loop %7 : c7 to 2 {
+                  tw.loop %8 : c7 to 2 {
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+// -----
+// CHECK: tw.copy: unit is no setting
+tw.program @ld {
+  %m = "tw.li"() <{imm = #builtin.int<1>}> : () -> !tw.reg<r0>
+  "tw.copy"(%m) <{places = [#tw.place<"dst", "a", "f32", "", [#builtin.int<4>], [#builtin.int<4>], #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<1>, #builtin.int<1>>, #tw.place<"src", "x", "f32", "", [#builtin.int<4>], [#builtin.int<4>], #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<0>>], settings = {axis0 = unit}, register_fields = ["axis0"], operandSegmentSizes = array<i32: 0, 1>}> : (!tw.reg<r0>) -> ()
+}
+// -----
+// CHECK: tw.vec: vec op is no register
+tw.program @vpu {
+  %m = tw.li 1 : r0
+  "tw.vec"(%m) <{places = [#tw.place<"dst", "a", "f32", "", [#builtin.int<4>], [#builtin.int<4>], #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<1>, #builtin.int<1>>, #tw.place<"a", "x", "f32", "", [#builtin.int<4>], [#builtin.int<4>], #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<0>, #builtin.int<0>>], settings = {}, register_fields = ["op"], operandSegmentSizes = array<i32: 0, 1>}> : (!tw.reg<r0>) -> ()
+}

@@ -1,5 +1,5 @@
 // RUN: tilewright-opt %s -p 'verify-streams{rings-sized=false}' | filecheck %s
-// The pass checks and changes nothing. What it refuses, and how, is in tests/unit/streams.
+// The pass checks and changes nothing. What it refuses, and how, is in verify-streams_invalid.mlir.
 
 builtin.module {
   tg.global input @x : memref<4x32xf32, #tw.hbm>

@@ -1,0 +1,25 @@
+// RUN: tilewright-opt %s --to packed --machine tw-small | filecheck %s
+// y = silu(x @ W), carried to the level `packed`.
+// The weight's type says how its bytes lie: panels of 32 columns.
+
+builtin.module @linear attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @x : memref<4x64xf32, #tw.hbm>
+  tg.global weight @w : !lowbit.packed<64x64, q4_0, kn> from "'w'"
+  tg.global output @y : memref<4x64xf32, #tw.hbm>
+  func.func @linear() {
+    %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
+    %w = tg.weight @w : tensor<64x64xf32>
+    %p = tg.matmul %x, %w : tensor<?x64xf32, #tg.sizes<@rows>> loc("linear")
+    %a = tg.unary silu %p : tensor<?x64xf32, #tg.sizes<@rows>> loc("linear")
+    tg.output %a to @y
+    func.return
+  }
+}
+
+// CHECK: tg.global weight @w : !lowbit.packed<64x64, q4_0, kn 32> from "'w'"
+// CHECK: tg.fused "linear" {
