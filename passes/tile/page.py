@@ -61,8 +61,8 @@ def _ops() -> Iterator[str]:
     yield (
         "*Kernel* is what `fuse` does: anchor, one with what stands around it; alone, always one\n"
         "by itself; rows, one by itself where no other takes it in; heads, joined with the other\n"
-        "ops of heads; epilogue, taken in behind a matmul. With `compile --unfused` each op is one\n"
-        "by itself. The pass that lowers is `tile`, in the file of `passes/tile/` that is named.\n"
+        "ops of heads; epilogue, taken in behind a matmul. With `compile --unfused` each op is\n"
+        "one by itself. The pass that lowers is `tile`, in the file of `passes/tile/` that is named.\n"
     )
     rows = [
         (f"`{kind.name}`", _kernel(kind), _lowering(kind), ", ".join(levels_of(kind)))
@@ -136,8 +136,8 @@ def _functions() -> Iterator[str]:
 def _formats() -> Iterator[str]:
     yield "## Formats\n"
     yield (
-        "Of parameters, in memory ([formats.md](formats.md)). Rows between kernels are float32, or\n"
-        "the policy's operand type where matmuls and attention alone read them.\n"
+        "Of parameters, in memory ([formats.md](formats.md)). Rows between kernels are float32,\n"
+        "or the policy's operand type where matmuls and attention alone read them.\n"
     )
     rows = [
         (
