@@ -62,7 +62,8 @@ def _ops() -> Iterator[str]:
         "*Kernel* is what `fuse` does: anchor, one with what stands around it; alone, always one\n"
         "by itself; rows, one by itself where no other takes it in; heads, joined with the other\n"
         "ops of heads; epilogue, taken in behind a matmul. With `compile --unfused` each op is\n"
-        "one by itself. The pass that lowers is `tile`, in the file of `passes/tile/` that is named.\n"
+        "one by itself. The pass that lowers is `tile`, in the file of `passes/tile/` that is\n"
+        "named.\n"
     )
     rows = [
         (f"`{kind.name}`", _kernel(kind), _lowering(kind), ", ".join(levels_of(kind)))
