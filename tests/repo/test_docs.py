@@ -7,13 +7,18 @@ import pytest
 from excerpts import BLOCK, LEFT_OUT, Excerpt, compiled, pages, refreshed
 from page_blocks import all_pages, name
 
+FENCED = re.compile(r"^```.*?^```$", re.S | re.M)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 PAGES = all_pages()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_lead_to_files(path: Path) -> None:
-    targets = [target for target, _ in LINK.findall(path.read_text()) if "://" not in target]
+    targets = [
+        target
+        for target, _ in LINK.findall(FENCED.sub("", path.read_text()))
+        if "://" not in target
+    ]
     missing = [target for target in targets if not (path.parent / target).exists()]
     assert not missing
 
