@@ -45,6 +45,8 @@ class Loaded:
         """
         places = self.program.locations.get(self.engines[engine], [])
         place = places[pc] if 0 <= pc < len(places) else ""
+        if "{l}" not in place:
+            return place
         around = [start for start, end in self.pairs[engine].items() if start < pc <= end]
         for start, counter in zip(sorted(around), counters, strict=False):
             if "{l}" not in places[start]:
