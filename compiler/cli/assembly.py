@@ -58,7 +58,7 @@ def asm(
             prove(program, description)
     except (AsmError, Fault, ProofError) as error:
         raise TilewrightError(f"{name}: {error}") from None
-    if not any(program.engines.values()):
+    if not any(map(len, program.engines.values())):
         raise TilewrightError(f"{name}: no engine has an instruction: wanted `engine ld {{ ... }}`")
     image = Image(
         machine=description.to_dict(),
