@@ -116,7 +116,9 @@ def test_an_image_has_the_same_views(page: Page, tmp_path: Path, timed: dict[str
 
 
 def test_recorded_spans_are_the_report(timed: dict[str, Any]) -> None:
-    """Kept spans and the left out layers give each engine's causes to the picosecond."""
+    """Kept spans and the left out layers give each engine's time to the picosecond, and its causes
+    but for the spans that the layer's borders cut: an engine that runs ahead is cut elsewhere.
+    """
     found = timed["decode"]
     launch = found["timeline"]["shown"][0]
     steady = next(one for one in launch["stretches"] if one["times"] > 1)
@@ -128,4 +130,7 @@ def test_recorded_spans_are_the_report(timed: dict[str, Any]) -> None:
             inside = min(at + duration, steady["end"]) - max(at, steady["begin"])
             kept[cause] += duration + launch["left_out"] * max(inside, 0)
             at += duration
-        assert dict(kept) == found["report"]["causes"][engine["name"]]
+        want = Counter(found["report"]["causes"][engine["name"]])
+        assert kept.total() == want.total()
+        cut = (steady["end"] - steady["begin"]) // 1000
+        assert all(abs(kept[cause] - want[cause]) <= cut for cause in kept | want)
