@@ -130,7 +130,7 @@ def test_recorded_spans_are_the_report(timed: dict[str, Any]) -> None:
             inside = min(at + duration, steady["end"]) - max(at, steady["begin"])
             kept[cause] += duration + launch["left_out"] * max(inside, 0)
             at += duration
-        want = Counter(found["report"]["causes"][engine["name"]])
+        want: Counter[str] = Counter(found["report"]["causes"][engine["name"]])
         assert kept.total() == want.total()
         cut = (steady["end"] - steady["begin"]) // 1000
         assert all(abs(kept[cause] - want[cause]) <= cut for cause in kept | want)
