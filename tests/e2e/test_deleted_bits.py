@@ -26,7 +26,7 @@ from tilewright.runtime.functional import Emulator, Fault, Memories
 
 MACHINE = load_machine("tw-small")
 BITS = ("begin", "end")
-MODEL_OPS = ("token_embd", "blk.{l}.", "output")
+MODEL_OPS = ("token_embd", "blk.", "output")
 Streams = dict[str, list[Ins]]
 Locations = dict[str, list[str]]
 
