@@ -55,6 +55,7 @@ def explore_command(
       tilewright explore model.tw --context 1024 -o page.html
     """
     from ..explore import document, render
+    from ..explore.document import Compiled
 
     check_phase(phase)
     if is_image(model):
@@ -63,31 +64,15 @@ def explore_command(
                 f"--max-context {max_context}: {model} is an image; leave the option away, or name "
                 "the model instead of the image"
             )
-        found = of_image(model, machine, phase, context, batch, policy, weights, chunk)
+        image, contexts = image_and_contexts(
+            model, machine, phase, context, batch, policy, weights, chunk
+        )
+        found = Compiled(model, image, timed(image, phase, contexts))
     else:
         found = of_model(model, machine, phase, context, batch, policy, weights, chunk, max_context)
     text = render(document(found))
     output.write_text(text, encoding="utf-8")
     print(f"{output}: {bytes_text(output.stat().st_size)}; open it in a browser")
-
-
-def of_image(
-    path: str,
-    machine: str | None,
-    phase: str,
-    context: str | None,
-    batch: int | None,
-    policy: str | None,
-    weights: str | None,
-    chunk: int | None,
-) -> Compiled:
-    """An image with a timed step of it. Raises TilewrightError for what the user can mend."""
-    from ..explore.document import Compiled
-
-    image, contexts = image_and_contexts(
-        path, machine, phase, context, batch, policy, weights, chunk
-    )
-    return Compiled(path, image, timed(image, phase, contexts))
 
 
 def of_model(
