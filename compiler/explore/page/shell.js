@@ -24,6 +24,7 @@ const state = {
     }
     const text = new URLSearchParams(next).toString();
     if ("#" + text !== location.hash) location.hash = text; // `hashchange` draws
+    this.read(); // the next key may come before `hashchange`
   },
   read() {
     this.values = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
