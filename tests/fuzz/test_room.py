@@ -27,7 +27,7 @@ from tilewright.compiler.frontend.loader import Model
 ALIGNMENTS = (64, 256, 1024, 4096)
 LEAST = {"scratchpad": "spm_bytes", "accumulators": "acc_bytes"}
 """What a refusal calls a memory, and the number of it."""
-ASKED = re.compile(r"^(scratchpad|accumulators) of .* Use a machine with at least (\d+) bytes", re.S)
+ASKED = re.compile(r"^(scratchpad|accumulators) of .* a machine with at least (\d+) bytes", re.S)
 LEAST_BYTES = 1024
 """Of a memory that a description may have."""
 MOST_TURNS = 4
@@ -57,6 +57,7 @@ def test_what_tile_plans_is_placed(
         least = dict.fromkeys(("spm_bytes", "acc_bytes"), max(alignment, LEAST_BYTES))
         sizes = dict(numbers) | least | {"alignment": alignment, "hbm_burst": 64}
         for turn in range(MOST_TURNS):
+            event(f"machines tried: {turn + 1}")
             said = refused(model, sizes, folder)
             asked = ASKED.search(said)
             if asked is None:
@@ -66,7 +67,6 @@ def test_what_tile_plans_is_placed(
             sizes[memory] = int(asked[2]) + alignment * spare[memory]
         else:
             raise AssertionError(f"after {MOST_TURNS} sizes that were asked for: {said}")
-    event(f"sizes asked for: {turn}")
     if said:
         refusal(refused_by_name(said))
 
