@@ -80,9 +80,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "m.tw"
 
 
-def run(image: Image, engine: str) -> list[Any]:
+def run(image: Image, engine: str) -> list[str | dict[str, int]]:
     """What each launch of a prompt and two tokens gives, as text: logits, or what is refused."""
-    found: list[Any] = []
+    found: list[str | dict[str, int]] = []
     emulator.ReferenceEngine = BoundedEngine
     try:
         session = Session(image, engine)
@@ -91,12 +91,12 @@ def run(image: Image, engine: str) -> list[Any]:
         ]  # fmt: skip
         for launch in launches:
             found.append(np.nan_to_num(launch(), nan=12345.0).tobytes().hex())
-            found.append(sorted(session.executed.items()))
+            found.append(dict(session.executed))
     except LongRun:
         found.append("long")
     except TilewrightError as error:
         found.append(f"{type(error).__name__}: {error}")
-    return [list(map(list, one)) if isinstance(one, list) else one for one in found]
+    return found
 
 
 def damaged(path: Path, out: Path, seed: int) -> None:
