@@ -148,7 +148,7 @@ def judge(make: Callable[[], Image]) -> None:
         refusal(kind)
 
 
-@fuzzed(10)
+@fuzzed(6)
 @given(seed=SEEDS)
 def test_an_image_of_damaged_bytes_ends_or_is_refused(seed: int, image: Path) -> None:
     path = image.with_name("damaged.tw")
@@ -161,7 +161,7 @@ def test_an_image_of_damaged_bytes_ends_or_is_refused(seed: int, image: Path) ->
     judge(make)
 
 
-@fuzzed(40)
+@fuzzed(20)
 @given(seed=SEEDS)
 def test_an_image_of_hostile_programs_ends_or_is_refused(seed: int, image: Path) -> None:
     whole, rng = read_image(image), random.Random(seed)
