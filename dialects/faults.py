@@ -34,19 +34,28 @@ class OpError(VerifyException):
 
 def place_of(error: BaseException, places: Mapping[Operation, FileLineColLoc]) -> Place | None:
     """Where the op stands that an error, or what caused it, is about; or the op that it was made
-    from.
+    from: the `op` of an OpError, or of another error that has one.
 
     `places` is what `parse_source` noted; None where the op was not read from a file.
     """
     found: BaseException | None = error
-    while found is not None and not isinstance(found, OpError):
+    op = None
+    while found is not None and not isinstance(op := getattr(found, "op", None), Operation):
         found = found.__cause__
-    if found is None:
+    if not isinstance(op, Operation):
         return None
-    place = places.get(found.op) or file_location(found.op)
+    place = places.get(op) or file_location(op)
     if place is None:
         return None
     return Place(place.filename.data, place.line.data, place.column.data)
+
+
+def place_beside(
+    error: BaseException, places: Mapping[Operation, FileLineColLoc], message: str
+) -> Place | None:
+    """As `place_of`; None where the message says it itself."""
+    place = place_of(error, places)
+    return None if place is None or str(place) in message else place
 
 
 def where(op: Operation) -> str:

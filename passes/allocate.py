@@ -35,12 +35,15 @@ def global_bytes(declaration: GlobalOp) -> int:
     if isinstance(shaped, TensorType):
         raise PassError(
             f"@{declaration.global_name} is still {shaped}: choose-formats and tile come "
-            "before allocate"
+            "before allocate",
+            declaration,
         )
     try:
         return declaration.nbytes
     except VerifyException as error:
-        raise PassError(f"{located(declaration)}: {error}: choose-panels comes first") from None
+        raise PassError(
+            f"{located(declaration)}: {error}: choose-panels comes first", declaration
+        ) from None
 
 
 def place_globals(module: ModuleOp, machine: Machine) -> None:
@@ -59,7 +62,8 @@ def place_globals(module: ModuleOp, machine: Machine) -> None:
         raise PassError(
             f"main memory: {at} bytes are needed, {machine.hbm_bytes} are available on "
             f"{machine.name}; the largest are {names}; use fewer bits, a smaller batch or "
-            "context, or a machine with more memory"
+            "context, or a machine with more memory",
+            largest[0],
         )
 
 
@@ -75,17 +79,16 @@ def place_on_chip(found: list[Resident], space: str, machine: Machine, first: in
     if used > capacity - first:
         if first:
             raise PassError(machine.does_not_fit(first + used))
-        raise PassError(
-            _no_room(own, conflict_set(lives, machine.alignment, capacity), used, space, machine)
-        )
+        conflict = conflict_set(lives, machine.alignment, capacity)
+        raise _no_room(own, conflict, used, space, machine)
     for resident, offset in zip(own, offsets, strict=True):
         resident.op.at = IntAttr(first + offset)
 
 
 def _no_room(
     own: list[Resident], conflict: list[Life], used: int, space: str, machine: Machine
-) -> str:
-    """The message: what is live at once, how many bytes, and what to do; `used` bytes would do."""
+) -> PassError:
+    """The error: what is live at once, how many bytes, and what to do; `used` bytes would do."""
     capacity = machine.spm_bytes if space == "spm" else machine.acc_bytes
     ops = {id(resident.life): resident.op for resident in own}
     needed = sum(align(life.nbytes, machine.alignment) for life in conflict)
@@ -93,10 +96,11 @@ def _no_room(
         f"{life.name} ({life.nbytes} bytes, {located(ops[id(life)])})" for life in conflict[:NAMED]
     )
     more = f" and {len(conflict) - NAMED} more" if len(conflict) > NAMED else ""
-    return (
+    return PassError(
         f"{space}: {needed} bytes are needed at once, {capacity} are available on {machine.name}: "
         f"{names}{more}; use smaller tiles for these, or a machine with "
-        f"{used} bytes of {space}"
+        f"{used} bytes of {space}",
+        ops[id(conflict[0])],
     )
 
 

@@ -61,7 +61,8 @@ def roles(touched: Touched) -> tuple[str, tuple[str, ...]]:
         what = "nobody writes" if not touched.writers else f"{' and '.join(touched.writers)} write"
         raise PassError(
             f"{located(op)}: {what} this buffer of {', '.join(touched.spans)}; a buffer that "
-            "crosses engines has one writer: give each writer its own"
+            "crosses engines has one writer: give each writer its own",
+            op,
         )
     (producer,) = touched.writers
     others = sorted(set(touched.spans) - {producer}, key=engine_key)
@@ -71,7 +72,8 @@ def roles(touched: Touched) -> tuple[str, tuple[str, ...]]:
                 f"{located(touched.readers[engine])}: {engine} reads a buffer that {producer} "
                 "still touches later or in the same loop "
                 f"({located(touched.writers[producer])}); declare the buffer inside the loop, or "
-                "copy it"
+                "copy it",
+                touched.readers[engine],
             )
     return producer, tuple(others)
 
@@ -106,7 +108,8 @@ def _check_member(ring: Ring, touched: Touched, producer: str, consumers: tuple[
             raise PassError(
                 f"{located(touched.buffer)}: a slot from {producer} to {list(consumers)} does "
                 f"not go with ring {ring.name!r}, from {ring.producer} to {list(ring.consumers)} "
-                f"({located(known.buffer)}); give it another ring"
+                f"({located(known.buffer)}); give it another ring",
+                touched.buffer,
             )
 
 
@@ -150,7 +153,8 @@ class _Rewriter:
                 buffer = ring.members[error.member].buffer
                 raise PassError(
                     f"{located(buffer)}: ring {ring.name!r} cannot hold this buffer: {error}; "
-                    "give it another ring"
+                    "give it another ring",
+                    buffer,
                 ) from None
             for number, holds in scheduled:
                 self._slot(ring, ring.members[number], holds)
@@ -301,7 +305,8 @@ def _make_private(touched: Touched) -> None:
     if space_name(touched.buffer.result.type) == "acc":
         raise PassError(
             f"{located(touched.buffer)}: this accumulator is touched by {engine} alone, so its "
-            "sums are lost; let the vector unit read it, or drop it"
+            "sums are lost; let the vector unit read it, or drop it",
+            touched.buffer,
         )
     touched.buffer.engine = EngineAttr(engine)
     touched.buffer.ring = None

@@ -86,14 +86,16 @@ def _check_apart(ranges: Iterable[_Range], memory: str, capacity: int, alignment
         if this.first % alignment or this.end > capacity:
             raise PassError(
                 f"{located(this.op)}: {this.name} at {this.first}..{this.end} is not aligned to "
-                f"{alignment} or not inside the {capacity} bytes of {memory}"
+                f"{alignment} or not inside the {capacity} bytes of {memory}",
+                this.op,
             )
         reaching = [other for other in reaching if other.end > this.first]
         for other in reaching:
             if not this.engine or this.engine != other.engine:
                 raise PassError(
                     f"{located(this.op)}: {this.name} at {this.first}..{this.end} shares bytes of "
-                    f"{memory} with {other.name} at {other.first}..{other.end}"
+                    f"{memory} with {other.name} at {other.first}..{other.end}",
+                    this.op,
                 )
         reaching.append(this)
 
@@ -103,7 +105,7 @@ def _globals(module: ModuleOp) -> list[_Range]:
     for op in module.ops:
         if isinstance(op, GlobalOp):
             if op.at is None:
-                raise PassError(f"@{op.global_name} has no address")
+                raise PassError(f"@{op.global_name} has no address", op)
             found.append(_Range(op, f"@{op.global_name}", op.at.data, op.at.data + op.nbytes))
     return found
 
@@ -113,7 +115,7 @@ def _rings(module: ModuleOp) -> list[tuple[str, _Range]]:
     for op in module.ops:
         if isinstance(op, ChannelOp) and op.kind.data != "token":
             if op.at is None:
-                raise PassError(f"@{op.channel_name} has no address")
+                raise PassError(f"@{op.channel_name} has no address", op)
             slot = op.slot_bytes.data if op.slot_bytes is not None else SCALAR_BYTES
             end = op.at.data + op.slots.data * slot
             space = "acc" if op.space is not None and op.space.name == "tw.acc" else "spm"
@@ -123,7 +125,7 @@ def _rings(module: ModuleOp) -> list[tuple[str, _Range]]:
 
 def _private(op: BufferOp) -> tuple[str, _Range]:
     if op.at is None or op.engine is None:
-        raise PassError(f"{located(op)}: this buffer has no address or no engine")
+        raise PassError(f"{located(op)}: this buffer has no address or no engine", op)
     type_ = op.result.type
     space = "acc" if type_.memory_space.name == "tw.acc" else "spm"
     end = op.at.data + nbytes(type_)
@@ -165,5 +167,6 @@ class _Follower:
             names = ", ".join(sorted(self.private[o].name for o in others if o is not buffer))
             raise PassError(
                 f"{located(op)}: {place.name} at {place.first}..{place.end} is still in use, but "
-                f"its bytes were given to {names}"
+                f"its bytes were given to {names}",
+                op,
             )

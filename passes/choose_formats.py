@@ -61,7 +61,8 @@ def _check_rows(declared: GlobalOp, type_: PackedType) -> None:
         raise PassError(
             f"{located(declared)}: @{declared.global_name} is {type_}: rows of "
             f"{type_.format.data} that are gathered bring no scale along; use a format with "
-            "blocks, such as q8_0, or a float"
+            "blocks, such as q8_0, or a float",
+            declared,
         )
 
 

@@ -46,7 +46,8 @@ def _alternate(known: dict[str, GlobalOp], split: SplitOp, group: int) -> None:
     if len(split.columns) != 2 or len(set(split.columns)) != 1:
         raise PassError(
             f"{located(split)}: parts of {list(split.columns)} columns in a matmul's kernel; "
-            "wanted two equal ones"
+            "wanted two equal ones",
+            split,
         )
     split.group = IntAttr(group)
     value = split.x
@@ -61,7 +62,8 @@ def _alternate(known: dict[str, GlobalOp], split: SplitOp, group: int) -> None:
         else:
             raise PassError(
                 f"{located(split)}: found a split of something else, wanted one of a matmul, with "
-                "or without bias"
+                "or without bias",
+                split,
             )
 
 

@@ -72,7 +72,8 @@ class _Table(Generic[Entry]):
         if number >= TABLE_LIMITS[self.name]:
             raise PassError(
                 f"{located(op)}: the program needs more than {TABLE_LIMITS[self.name]} different "
-                f"{self.name}, which is all that an operand can tell apart; use fewer tile shapes"
+                f"{self.name}, which is all that an operand can tell apart; use fewer tile shapes",
+                op,
             )
         return number
 
@@ -151,11 +152,11 @@ class _Encoder:
                 }
                 return Ins("sync", fields=fields)
             case _:
-                raise PassError(f"{located(op)}: this is no instruction")
+                raise PassError(f"{located(op)}: this is no instruction", op)
 
     def _channel(self, op: Operation, name: str) -> int:
         if name not in self.channels:
-            raise PassError(f"{located(op)}: no channel is named @{name}")
+            raise PassError(f"{located(op)}: no channel is named @{name}", op)
         return self.channels[name]
 
     def _instruction(self, op: InstructionOp) -> Ins:
@@ -180,7 +181,7 @@ class _Encoder:
             number = self.channels[place.symbol]
             return Operand(CHANNEL, number, view, place.age, reg, place.begin, place.end)
         if place.symbol not in self.regions:
-            raise PassError(f"{located(op)}: no channel or region is named @{place.symbol}")
+            raise PassError(f"{located(op)}: no channel or region is named @{place.symbol}", op)
         return Operand(REGION, self.regions[place.symbol], view, 0, reg)
 
 
@@ -199,7 +200,7 @@ def _channel(op: ChannelOp) -> Channel:
     """The table entry of a channel. Raises PassError for one without an address."""
     kind = op.kind.data
     if kind != "token" and op.at is None:
-        raise PassError(f"@{op.channel_name} has no address: allocate comes before encode")
+        raise PassError(f"@{op.channel_name} has no address: allocate comes before encode", op)
     slot_bytes = SCALAR_BYTES if kind == "scalar" else 0
     if op.slot_bytes is not None:
         slot_bytes = op.slot_bytes.data
@@ -223,7 +224,9 @@ def _regions(module: ModuleOp) -> list[Region]:
     for op in module.ops:
         if isinstance(op, GlobalOp):
             if op.at is None:
-                raise PassError(f"@{op.global_name} has no address: allocate comes before encode")
+                raise PassError(
+                    f"@{op.global_name} has no address: allocate comes before encode", op
+                )
             role = op.role.data
             out.append(
                 Region(
@@ -273,7 +276,8 @@ def encode_module(module: ModuleOp, machine: Machine) -> Program:
     if unknown or not programs:
         raise PassError(
             f"wanted programs of the engines {', '.join(machine.engines())} of {machine.name}, "
-            f"found {', '.join(unknown) or 'none'}: project and select come before encode"
+            f"found {', '.join(unknown) or 'none'}: project and select come before encode",
+            module,
         )
     words: dict[str, Words] = {}
     locations: dict[str, list[str]] = {}

@@ -58,7 +58,8 @@ def erase_channels(module: ModuleOp) -> None:
             if op.kind.data == "scalar":
                 raise PassError(
                     f"{located(op)}: @{op.channel_name} carries counts made by the program, which "
-                    "the tiled level cannot say; run it as it is"
+                    "the tiled level cannot say; run it as it is",
+                    op,
                 )
             queues.declare(op)
             op.detach()
@@ -87,7 +88,8 @@ def _check_edge(op: Operation, queues: _Queues) -> None:
     if crossing:
         raise PassError(
             f"{located(op)}: a slot of @{crossing[0]} crosses from trip to trip (skew); no buffer "
-            "of the tiled level stands for it: run the skewed program as it is"
+            "of the tiled level stands for it: run the skewed program as it is",
+            op,
         )
 
 
@@ -102,7 +104,8 @@ def _erase_op(op: Operation, queues: _Queues) -> None:
             if not queue:
                 raise PassError(
                     f"{located(op)}: nothing is committed to @{op.channel_name} before this wait; "
-                    "verify-streams says why"
+                    "verify-streams says why",
+                    op,
                 )
             buffer = queue.pop(0)
             if buffer.type == op.slot.type:

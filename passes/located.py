@@ -8,7 +8,14 @@ from ..dialects.tile import BufferOp, TileOp
 
 
 class PassError(TilewrightError):
-    """A program that a pass cannot carry on with: names the op, what is wrong, what to do."""
+    """A program that a pass cannot carry on with: names the op, what is wrong, what to do.
+
+    The op itself goes along, so that a driver can say in which line it stands.
+    """
+
+    def __init__(self, message: str, op: Operation | None = None) -> None:
+        super().__init__(message)
+        self.op = op
 
 
 def located(op: Operation | None) -> str:
@@ -19,5 +26,5 @@ def located(op: Operation | None) -> str:
 def engine_of(op: TileOp | BufferOp, earlier: str) -> str:
     """The engine of an op. Raises PassError where `earlier`, the pass that says it, has not run."""
     if op.engine is None:
-        raise PassError(f"{located(op)} has no engine: {earlier} comes before this pass")
+        raise PassError(f"{located(op)} has no engine: {earlier} comes before this pass", op)
     return op.engine.data

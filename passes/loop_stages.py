@@ -81,7 +81,7 @@ def read_body(loop: scf.ForOp) -> Body:
     loads, stores = set[str](), set[str]()
     for op in body.block.walk():
         if isinstance(op, TokenOp | RecvOp | SendOp):
-            raise PassError(f"{located(op)}: a loop with tokens or scalars cannot be skewed")
+            raise PassError(f"{located(op)}: a loop with tokens or scalars cannot be skewed", op)
         if isinstance(op, TileOp):
             loads |= set(globals_read(op))
             stores |= set(globals_written(op))
@@ -98,13 +98,15 @@ def read_body(loop: scf.ForOp) -> Body:
                 key = (op.channel_name, op.engine.data)
                 number = waits[key] = waits.get(key, -1) + 1
                 if number >= len(acquires.get(op.channel_name, ())):
-                    raise PassError(f"{located(op)}: this slot was not acquired in the same trip")
+                    raise PassError(
+                        f"{located(op)}: this slot was not acquired in the same trip", op
+                    )
                 body.pairs[op] = acquires[op.channel_name][number]
         elif isinstance(op, SlotEndOp) and op.parent_block() is body.block:
             _use(body, op, op.slot)
     if loads & stores:
         raise PassError(
-            f"{located(loop)}: @{min(loads & stores)} is loaded and stored in this loop"
+            f"{located(loop)}: @{min(loads & stores)} is loaded and stored in this loop", loop
         )
     return body
 
@@ -126,7 +128,8 @@ def cut_into_stages(loop: scf.ForOp, cuts: int) -> Stages:
     if len(products) < cuts:
         raise PassError(
             f"{located(loop)}: {HINT} = {cuts} wants as many products of mxu that vpu uses, this "
-            f"loop has {len(products)}; lower {HINT}"
+            f"loop has {len(products)}; lower {HINT}",
+            loop,
         )
     chosen = products[:cuts]
     of = dict.fromkeys(body.statements(), 0)
@@ -171,13 +174,15 @@ def _crossing(body: Body, of: dict[Operation, int]) -> dict[BufferOp, int]:
             name = value if isinstance(value, str) else f"%{value.name_hint or 'value'}"
             raise PassError(
                 f"{located(late)}: {name} would be read when the next trip has written it again; "
-                f"lower {HINT}, or declare the buffer inside the loop"
+                f"lower {HINT}, or declare the buffer inside the loop",
+                late,
             )
         for use in buffer.result.uses:
             if not isinstance(use.operation, TileOp):
                 raise PassError(
                     f"{located(use.operation)}: a part of %{buffer.result.name_hint or 'buffer'} "
-                    f"would cross trips; lower {HINT}, or use the whole buffer"
+                    f"would cross trips; lower {HINT}, or use the whole buffer",
+                    use.operation,
                 )
         found[buffer] = of[late] - first
     return found
@@ -188,11 +193,13 @@ def _check_cut(stages: Stages, cut: WaitOp) -> None:
     if stages.distance(cut) < 1:
         raise PassError(
             f"{located(cut)}: the product needs what the vector unit makes of the one before; "
-            f"lower {HINT}"
+            f"lower {HINT}",
+            cut,
         )
     pair = (cut, stages.body.pairs[cut])
     for op in stages.body.block.walk():
         if isinstance(op, SlotOp) and op.channel_name == cut.channel_name and op not in pair:
             raise PassError(
-                f"{located(op)}: a second slot, of @{cut.channel_name}, would cross; lower {HINT}"
+                f"{located(op)}: a second slot, of @{cut.channel_name}, would cross; lower {HINT}",
+                op,
             )

@@ -83,7 +83,9 @@ def _buffer(
 ) -> Resident:
     buffer = touched.buffer
     if buffer.engine is None:
-        raise PassError(f"{located(buffer)}: this buffer has no engine; channels comes first")
+        raise PassError(
+            f"{located(buffer)}: this buffer has no engine; channels comes first", buffer
+        )
     block = statements[touched.block]
     first, last = spans[buffer]
     if touched.spans:

@@ -38,5 +38,7 @@ def policy_of(module: ModuleOp) -> Policy:
     name = attribute.data if isinstance(attribute, StringAttr) else None
     if name not in POLICIES:
         found = "nothing" if name is None else repr(name)
-        raise PassError(f"module attribute tw.policy: found {found}, wanted {', '.join(POLICIES)}")
+        raise PassError(
+            f"module attribute tw.policy: found {found}, wanted {', '.join(POLICIES)}", module
+        )
     return POLICIES[name]

@@ -159,7 +159,9 @@ class SkewPass(ModulePass):
         for loop in reversed(hinted):
             hint = loop.attributes.pop(HINT)
             if not isinstance(hint, IntegerAttr) or hint.value.data < 1:
-                raise PassError(f"{located(loop)}: {HINT} is a number of cuts >= 1, not {hint}")
+                raise PassError(
+                    f"{located(loop)}: {HINT} is a number of cuts >= 1, not {hint}", loop
+                )
             stages = cut_into_stages(loop, hint.value.data)
             tasks = loop.parent_op()
             if isinstance(tasks, scf.ForOp) and tasks.attributes.pop(OVERLAP, None) is not None:

@@ -28,7 +28,7 @@ def entry_function(module: ModuleOp) -> FuncOp:
     functions = [op for op in module.ops if isinstance(op, FuncOp)]
     if len(functions) != 1:
         names = ", ".join(f.sym_name.data for f in functions) or "none"
-        raise PassError(f"wanted a module with one function, its entry; found {names}")
+        raise PassError(f"wanted a module with one function, its entry; found {names}", module)
     return functions[0]
 
 

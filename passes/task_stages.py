@@ -116,7 +116,8 @@ def _check_uses(buffer: BufferOp) -> None:
         if not isinstance(use.operation, TileOp):
             raise PassError(
                 f"{located(use.operation)}: a part of %{buffer.result.name_hint or 'buffer'} would "
-                f"cross tasks; drop {OVERLAP}, or use the whole buffer"
+                f"cross tasks; drop {OVERLAP}, or use the whole buffer",
+                use.operation,
             )
 
 
@@ -133,7 +134,8 @@ def _check(value: Shared, body: Body, stages: Stages, tasks: TaskStages) -> None
     name = value if isinstance(value, str) else f"%{value.name_hint or 'value'}"
     raise PassError(
         f"{located(tasks.loop)}: stages {sorted(of)} of different tasks would use {name} at once; "
-        f"drop {OVERLAP}, or declare the buffer inside the loop"
+        f"drop {OVERLAP}, or declare the buffer inside the loop",
+        tasks.loop,
     )
 
 

@@ -87,7 +87,8 @@ def find_tokens(function: Block) -> list[Token]:
             raise PassError(
                 f"{located(loads[name][-1])}: @{name} is stored and loaded by "
                 f"{', '.join(sorted(queues))}; "
-                "loads of a mutable global belong on one queue: let assign-engines choose it"
+                "loads of a mutable global belong on one queue: let assign-engines choose it",
+                loads[name][-1],
             )
         for producer, written in _by_engine(writes).items():
             for consumer, read in readers.items():

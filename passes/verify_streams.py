@@ -55,7 +55,8 @@ def verify_streams(module: ModuleOp, *, check_room: bool = True) -> dict[str, in
     if len(programs) != 1:
         raise StreamError(
             f"the module has {len(programs)} functions; this check is for one sequential program, "
-            "before project"
+            "before project",
+            module,
         )
     return _Walk(module, check_room).run(programs[0])
 
@@ -113,7 +114,7 @@ class _Walk:
         except (Broken, LedgerError) as error:
             engine = getattr(getattr(op, "engine", None), "data", None)
             on = f" on {engine}" if engine is not None else ""
-            raise StreamError(f"{located(op)}{on}: {error}") from None
+            raise StreamError(f"{located(op)}{on}: {error}", op) from None
 
     def block(self, block: Block) -> None:
         """All ops of a block."""

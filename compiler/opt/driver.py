@@ -14,7 +14,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedExc
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ...backend.errors import TilewrightError
-from ...dialects.faults import place_of
+from ...dialects.faults import place_beside, place_of
 from ...dialects.source import Places, parse_source
 from ..origin import Origin, read_origin
 from .arguments import DESCRIPTION, add_arguments
@@ -171,9 +171,10 @@ class TilewrightOpt(xDSLOptMain):
         return place.line if place is not None and place.file == self.get_input_name() else None
 
     def described(self, error: BaseException) -> str:
-        """An error on one line, with the place in the file or the pass in front where known."""
+        """An error on one line, with the place in the file, if it does not say that itself, or the
+        pass in front where known."""
         message = first_line(error)
-        place = place_of(error, self.places)
+        place = place_beside(error, self.places, message)
         if place is not None:
             return f"{place}: {message}"
         if self.running is not None and not message.startswith("after "):

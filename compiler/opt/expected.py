@@ -4,7 +4,7 @@
     // expected-error @below {{is used before it is defined}}
 
 The text is part of the error's message. `@+2`, `@-1`, `@above`, `@below` name a line beside the
-comment's; `@unknown` is for an error that no op is known for, as those of most passes.
+comment's; `@unknown` is for an error that is about no op, as one of a pass's options.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from xdsl.interactive.passes import (
 from xdsl.passes import ModulePass, PassPipeline, get_pass_option_infos
 
 from ...backend.errors import TilewrightError
-from ...dialects.faults import place_of
+from ...dialects.faults import place_beside
 from ...dialects.source import parse_source
 from ..origin import read_origin
 from .known import everything
@@ -136,8 +136,9 @@ class Terminal(app.InputApp):
 
 def explained(error: Exception, step: str = "") -> str:
     """An error on one line, with the line of the input in front, or else the step, if known."""
-    place = place_of(error, {})
-    return f"{place}: {first_line(error)}" if place is not None else step + first_line(error)
+    message = first_line(error)
+    place = place_beside(error, {}, message)
+    return f"{place}: {message}" if place is not None else step + message
 
 
 def _asking(one: type[ModulePass] | ModulePass) -> type[ModulePass] | ModulePass:

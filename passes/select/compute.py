@@ -66,7 +66,8 @@ def vector(op: VecOp, places: Places) -> Instruction:
         if not isinstance(sources[0], SSAValue):
             raise PassError(
                 f"{located(op)}: a reduction alone takes its shape from a or b, and neither is a "
-                "buffer: store the value as well"
+                "buffer: store the value as well",
+                op,
             )
     operands: dict[str, Place] = {}
     if op.dst is not None:
@@ -107,7 +108,8 @@ def _source(places: Places, value: SSAValue, op: Operation, shape: Sequence[int]
         if tuple(shape_of(value)) != tuple(shape):
             raise PassError(
                 f"{located(op)}: packed rows of {list(shape_of(value))} do not broadcast to "
-                f"{list(shape)}"
+                f"{list(shape)}",
+                op,
             )
         return places.tile(value, op)
     return places.dense(value, op, shape)

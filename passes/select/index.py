@@ -57,7 +57,8 @@ class IndexValues:
         if rule is None:
             raise PassError(
                 f"{located(op)}: the scalar unit has no such operation; index values are made of "
-                "add, sub, mul, min, max, and division or remainder by a power of two"
+                "add, sub, mul, min, max, and division or remainder by a power of two",
+                op,
             )
         return rule(self, op, self.of(op.operands[0]), self.of(op.operands[1]))
 
@@ -68,14 +69,17 @@ class IndexValues:
             found = number if value.is_constant else "a value known at run time only"
             raise PassError(
                 f"{located(op)}: the divisor is {found}, wanted a constant power of two: the "
-                "scalar unit shifts and masks, and does not divide"
+                "scalar unit shifts and masks, and does not divide",
+                op,
             )
         return number.bit_length() - 1
 
     def bits(self, op: Operation, value: Sum) -> int:
         """A constant shift. Raises PassError for any other."""
         if not value.is_constant or not 0 <= value.constant < REGISTER_BITS:
-            raise PassError(f"{located(op)}: wanted a constant shift of 0 to {REGISTER_BITS - 1}")
+            raise PassError(
+                f"{located(op)}: wanted a constant shift of 0 to {REGISTER_BITS - 1}", op
+            )
         return value.constant
 
 
@@ -99,7 +103,7 @@ def _and(values: IndexValues, op: Operation, a: Sum, b: Sum) -> Sum:
     if not b.is_constant:
         a, b = b, a
     if not b.is_constant:
-        raise PassError(f"{located(op)}: wanted a constant mask")
+        raise PassError(f"{located(op)}: wanted a constant mask", op)
     return values.scalars.mask(a, b.constant)
 
 

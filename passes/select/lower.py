@@ -130,26 +130,27 @@ class Lowering:
                 for result in op.results:
                     self.values.of(result)
                 if not op.results:
-                    raise PassError(f"{located(op)}: no engine executes this op")
+                    raise PassError(f"{located(op)}: no engine executes this op", op)
 
     def _loop(self, op: scf.ForOp, state: _Block) -> None:
         self._flush(state)
         lower, step = self.values.of(op.lb), self.values.of(op.step)
         if lower != Sum(0) or step != Sum(1) or op.iter_args:
             raise PassError(
-                f"{located(op)}: loops run from 0 by 1 and carry no values at this level"
+                f"{located(op)}: loops run from 0 by 1 and carry no values at this level", op
             )
         scope = Scope(state.scope.depth + 1)
         if scope.depth > self.machine.counters:
             raise PassError(
                 f"{located(op)}: {scope.depth} loops are nested, {self.machine.name} counts "
-                f"{self.machine.counters}"
+                f"{self.machine.counters}",
+                op,
             )
         self.values.counter(op.body.block, scope)
         before = {channel: list(slots) for channel, slots in self.held.items() if slots}
         body = self._block(op.body.block, scope)
         if before != {channel: slots for channel, slots in self.held.items() if slots}:
-            raise PassError(f"{located(op)}: the body must leave every channel as it found it")
+            raise PassError(f"{located(op)}: the body must leave every channel as it found it", op)
         state.code.append(Loop(scope, self.values.of(op.ub), op, body))
         state.last = None
 
@@ -192,7 +193,8 @@ class Lowering:
         if age > MAX_AGE:
             raise PassError(
                 f"{located(instruction.source)}: {age} slots of @{place.name} are older than the "
-                f"one it uses, an operand names the {MAX_AGE + 1} oldest: hold fewer at once"
+                f"one it uses, an operand names the {MAX_AGE + 1} oldest: hold fewer at once",
+                instruction.source,
             )
         return age
 
@@ -203,7 +205,7 @@ class Lowering:
         held = self.held[channel]
         if held[0] is not op.slot:
             raise PassError(
-                f"{located(op)}: @{channel} is first in, first out; end older slots first"
+                f"{located(op)}: @{channel} is first in, first out; end older slots first", op
             )
         held.pop(0)
         if state.last is not None and not state.pending:

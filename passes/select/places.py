@@ -49,7 +49,7 @@ def element_format(type_: Attribute, op: Operation) -> str:
     """The format of a dense view. Raises PassError for an element that views do not have."""
     format = ELEMENT_FORMATS.get(type_)
     if format is None:
-        raise PassError(f"{located(op)}: a view has no elements of {type_}")
+        raise PassError(f"{located(op)}: a view has no elements of {type_}", op)
     return format
 
 
@@ -165,7 +165,8 @@ def dense_view(
     if not out or out[-1] not in (0, step):
         raise PassError(
             f"{located(op)}: elements of the last axis lie {out[-1] if out else 0} bytes apart, "
-            f"wanted {step}: views are contiguous along their last axis"
+            f"wanted {step}: views are contiguous along their last axis",
+            op,
         )
     return View(format, tuple(wanted), tuple(out))
 
@@ -211,7 +212,8 @@ def packed_run(
         if tile.n != wanted:
             raise PassError(
                 f"{located(op)}: the slot is {tile.n} columns wide, the panel {wanted}; the last, "
-                "narrower panel has a load of its own with a constant panel number"
+                "narrower panel has a load of its own with a constant panel number",
+                op,
             )
         piece = packing.block_bytes(tile.n)
         strides += [packing.panel_bytes(0), piece]

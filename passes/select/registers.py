@@ -255,5 +255,6 @@ def _refuse(items: list[Item], position: int, engine: str, registers: int) -> No
     raise PassError(
         f"{located(source)}: {engine} needs more than its {registers} registers here even with "
         "every address computed at its use; give the op fewer bounds or offsets known at run "
-        "time only"
+        "time only",
+        source,
     )

@@ -47,7 +47,9 @@ class _Regions:
     def of(self, buffer: BufferOp) -> str:
         """The region's name. Raises PassError for a buffer without an address."""
         if buffer.at is None or buffer.engine is None:
-            raise PassError(f"{located(buffer)}: no address or no engine; allocate comes first")
+            raise PassError(
+                f"{located(buffer)}: no address or no engine; allocate comes first", buffer
+            )
         type_ = buffer.result.type
         size = nbytes(type_)
         key = (buffer.engine.data, type_.memory_space.name, buffer.at.data, size)
@@ -79,7 +81,8 @@ class SelectPass(ModulePass):
             if engine not in machine.engines():
                 raise PassError(
                     f"function @{engine} is no engine of {machine.name}: project comes before "
-                    f"select; engines are {', '.join(machine.engines())}"
+                    f"select; engines are {', '.join(machine.engines())}",
+                    function,
                 )
             buffers = {b: regions.of(b) for b in function.walk() if isinstance(b, BufferOp)}
             lowering = Lowering(machine, offsets, globals, buffers)

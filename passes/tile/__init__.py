@@ -120,11 +120,13 @@ def _extents(module: ModuleOp) -> dict[str, int]:
     scalars, tables = scalars_of(module), tables_of(module)
     for name in ROW_COUNTS:
         if name not in scalars:
-            raise PassError(f"the module has no launch parameter @{name}; declare it by tg.scalar")
+            raise PassError(
+                f"the module has no launch parameter @{name}; declare it by tg.scalar", module
+            )
     for name in ("row_start", "q_len", "kv_len"):
         if name not in tables:
             raise PassError(
-                f"the module has no launch parameters @{name}; declare them by tg.table"
+                f"the module has no launch parameters @{name}; declare them by tg.table", module
             )
     caches = [g for g in globals_of(module).values() if g.role.data == "state"]
     context = max((g.shape[-2] for g in caches), default=1)
@@ -154,7 +156,9 @@ def _trips(loop: scf.ForOp) -> int:
         for v in (loop.lb, loop.ub, loop.step)
     ]
     if bounds[0] != 0 or bounds[2] != 1 or bounds[1] is None:
-        raise PassError(f"{located(loop)}: wanted a loop from 0 by 1 to a constant, found {bounds}")
+        raise PassError(
+            f"{located(loop)}: wanted a loop from 0 by 1 to a constant, found {bounds}", loop
+        )
     return bounds[1]
 
 
@@ -163,7 +167,7 @@ def _record_kv_block(module: ModuleOp, chosen: Iterable[tuple[Description, Tile]
     blocks = {size.depth for kernel, size in chosen if isinstance(kernel, Attention)}
     if len(blocks) > 1:
         raise PassError(
-            f"attention kernels with KV blocks {sorted(blocks)}; wanted one: set kv-block"
+            f"attention kernels with KV blocks {sorted(blocks)}; wanted one: set kv-block", module
         )
     for block in blocks:
         module.attributes["tw.kv_block"] = IntegerAttr(block, i64)
@@ -197,10 +201,10 @@ class _Writer:
                     pass
                 case OutputOp():
                     raise PassError(
-                        f"{located(op)}: an output stands outside of a kernel; run fuse"
+                        f"{located(op)}: an output stands outside of a kernel; run fuse", op
                     )
                 case _:
-                    raise PassError(f"{located(op)}: no kernel holds it; run fuse before tile")
+                    raise PassError(f"{located(op)}: no kernel holds it; run fuse before tile", op)
         self._append(layer)
 
     def _kernel(self, kernel: Description, size: Tile, layer: list[Index]) -> None:

@@ -51,7 +51,7 @@ def parameter(value: SSAValue) -> WeightOp:
     """The op that reads a parameter. Raises PassError for another value."""
     if not isinstance(value.owner, WeightOp):
         op = value.owner if isinstance(value.owner, Operation) else None
-        raise PassError(f"{located(op)}: found where a kernel reads a parameter")
+        raise PassError(f"{located(op)}: found where a kernel reads a parameter", op)
     return value.owner
 
 
@@ -141,7 +141,7 @@ def _describe_seen_softmax(kernel: FusedOp, op: SoftmaxOp, around: Surroundings)
     source, output = around.region(op.x), output_of(kernel, around)
     if any(isinstance(o, OutputOp) for o in kernel.body.block.ops):
         raise PassError(
-            f"{located(op)}: columns that no row sees are not written, so it is no output"
+            f"{located(op)}: columns that no row sees are not written, so it is no output", op
         )
     columns = tensor_of(op.x).get_shape()[1]
     heads = op.heads.data

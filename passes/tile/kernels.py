@@ -72,7 +72,8 @@ class Surroundings:
         if self.element(name) != self.policy.operand:
             raise PassError(
                 f"{located(op)}: @{name} holds {self.element(name)}; wanted "
-                f"{self.policy.operand}, as rows have that matmuls and attention alone read"
+                f"{self.policy.operand}, as rows have that matmuls and attention alone read",
+                op,
             )
 
     def packed(self, weight: WeightOp | EmbedOp) -> PackedType:
@@ -82,7 +83,8 @@ class Surroundings:
         if not isinstance(type_, PackedType) or bare:
             raise PassError(
                 f"{located(weight)}: @{weight.global_name} is {type_}; wanted a packed parameter "
-                "with its panels: run choose-formats and choose-panels before tile"
+                "with its panels: run choose-formats and choose-panels before tile",
+                weight,
             )
         return type_
 
@@ -112,7 +114,8 @@ def unsupported(op: Operation | None) -> PassError:
     """The error for an op that no kernel takes."""
     return PassError(
         f"{located(op)}: no kernel takes it; wanted a matmul with norm and elementwise epilogue, "
-        "attention, an embedding, or head-wise norm, rope and KV append"
+        "attention, an embedding, or head-wise norm, rope and KV append",
+        op,
     )
 
 
@@ -204,7 +207,8 @@ def _steps(anchor: MatmulOp, ops: Sequence[Operation], around: Surroundings) -> 
                     if around.element(name) != f32:
                         raise PassError(
                             f"{located(op)}: @{name} holds {around.element(name)}; wanted f32 "
-                            "behind a matmul"
+                            "behind a matmul",
+                            op,
                         )
                     add(Step("tensor", value, fn, name), op.result)
                 else:
@@ -270,7 +274,10 @@ def _part(
     source, column = columns.get(value, (value, 0))
     region = around.region(source)
     if around.element(region) != f32:
-        raise PassError(f"@{region} holds {around.element(region)}; head-wise kernels read f32")
+        raise PassError(
+            f"@{region} holds {around.element(region)}; head-wise kernels read f32",
+            source.owner if isinstance(source.owner, Operation) else None,
+        )
     name = output if output is not None else cache
     assert name is not None
     layered = cache is not None and len(around.globals[cache].shape) == CACHE_AXES

@@ -81,12 +81,14 @@ def _assign_loop(
         if any(use.operation is not loop for use in init.uses):
             raise PassError(
                 f"{located(loop)}: a tensor that a loop of layers updates is read elsewhere; "
-                "give the loop a tensor of its own"
+                "give the loop a tensor of its own",
+                loop,
             )
         if regions.names.get(init) not in regions.types:
             raise PassError(
                 f"{located(loop)}: it begins with a tensor made by `{located(_owner(init))}`; "
-                "wanted one that a kernel makes: run fuse before tile"
+                "wanted one that a kernel makes: run fuse before tile",
+                loop,
             )
         regions.names[argument] = regions.names[init]
     _assign(body, policy, rows, regions)
@@ -96,7 +98,9 @@ def _assign_loop(
         if regions.names.get(value) != regions.names[argument]:
             raise PassError(
                 f"{located(loop)}: the loop's next tensor is made by `{located(_owner(value))}`, "
-                "not by an update of the tensor it began with; end the layer with an addition to it"
+                "not by an update of the tensor it began with; end the layer with an addition to "
+                "it",
+                loop,
             )
         regions.names[result] = regions.names[argument]
 
@@ -153,12 +157,14 @@ def _row_count(value: SSAValue, kernel: FusedOp) -> str:
     if not isinstance(type_.encoding, SizesAttr):
         raise PassError(
             f"{located(kernel)}: makes {type_}; wanted rows counted by a launch parameter, "
-            "#tg.sizes<@rows>"
+            "#tg.sizes<@rows>",
+            kernel,
         )
     size = type_.encoding.names.data[0].data
     if size not in ROW_COUNTS:
         raise PassError(
-            f"{located(kernel)}: rows are counted by @{size}, wanted {' or '.join(ROW_COUNTS)}"
+            f"{located(kernel)}: rows are counted by @{size}, wanted {' or '.join(ROW_COUNTS)}",
+            kernel,
         )
     return size
 

@@ -8,7 +8,7 @@ func.func @right() {
   func.return
 }
 // -----
-// expected-error @unknown {{wanted a module with one function, its entry; found ld, vpu}}
+// expected-error @above {{wanted a module with one function, its entry; found ld, vpu}}
 func.func @ld() {
   func.return
 }
@@ -19,7 +19,7 @@ func.func @vpu() {
 tg.global input @x : memref<4xf32, #tw.hbm>
 tg.global output @y : memref<4xf32, #tw.hbm>
 func.func @two_writers() {
-  // expected-error @unknown {{ld and vpu write this buffer of ld, vpu, st; a buffer that crosses engines has one writer: give each writer its own}}
+  // expected-error @below {{ld and vpu write this buffer of ld, vpu, st; a buffer that crosses engines has one writer: give each writer its own}}
   %t = tile.buffer : memref<4xf32, #tw.spm>
   tile.load @x[0] [4] to %t on ld
   tile.vec exp(%t) to %t on vpu
@@ -29,7 +29,7 @@ func.func @two_writers() {
 // -----
 tg.global output @y : memref<4xf32, #tw.hbm>
 func.func @no_writer() {
-  // expected-error @unknown {{nobody writes this buffer of vpu, st; a buffer that crosses engines has one writer}}
+  // expected-error @below {{nobody writes this buffer of vpu, st; a buffer that crosses engines has one writer}}
   %t = tile.buffer : memref<4xf32, #tw.spm>
   %u = tile.buffer : memref<4xf32, #tw.spm>
   tile.vec exp(%t) to %u on vpu
@@ -47,14 +47,14 @@ func.func @outside_the_loop() {
   %u = tile.buffer : memref<4xf32, #tw.spm>
   scf.for %i = %c0 to %c2 step %c1 {
     tile.load @x[0] [4] to %t on ld
-    // expected-error @unknown {{vpu reads a buffer that ld still touches later or in the same loop (}}
+    // expected-error @below {{vpu reads a buffer that ld still touches later or in the same loop (}}
     tile.vec exp(%t) to %u on vpu
   }
   func.return
 }
 // -----
 func.func @lost_sums() {
-  // expected-error @unknown {{this accumulator is touched by mxu alone, so its sums are lost; let the vector unit read it, or drop it}}
+  // expected-error @below {{this accumulator is touched by mxu alone, so its sums are lost; let the vector unit read it, or drop it}}
   %s = tile.buffer : memref<4x4xf32, #tw.acc>
   %x = tile.buffer : memref<4x4xf32, #tw.spm>
   tile.matmul %x, %x into %s on mxu
@@ -65,7 +65,7 @@ tg.global input @x : memref<4xf32, #tw.hbm>
 tg.global output @y : memref<4xf32, #tw.hbm>
 func.func @unlike() {
   %t = tile.buffer ring "rows" : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{a slot from vpu to ['st'] does not go with ring 'rows', from ld to ['vpu']}}
+  // expected-error @below {{a slot from vpu to ['st'] does not go with ring 'rows', from ld to ['vpu']}}
   %u = tile.buffer ring "rows" : memref<4xf32, #tw.spm>
   tile.load @x[0] [4] to %t on ld
   tile.vec exp(%t) to %u on vpu
@@ -76,7 +76,7 @@ func.func @unlike() {
 // The slot that is written first is read last, so the other's wait would move up before its load.
 tg.global input @x : memref<4xf32, #tw.hbm>
 func.func @crossed() {
-  // expected-error @unknown {{ring 'rows' cannot hold this buffer: vpu must take this slot before ld has finished writing it; give it another ring}}
+  // expected-error @below {{ring 'rows' cannot hold this buffer: vpu must take this slot before ld has finished writing it; give it another ring}}
   %t = tile.buffer ring "rows" : memref<4xf32, #tw.spm>
   %u = tile.buffer ring "rows" : memref<4xf32, #tw.spm>
   %r = tile.buffer : memref<4xf32, #tw.spm>
@@ -93,7 +93,7 @@ func.func @around_a_loop() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
-  // expected-error @unknown {{ring 'rows' cannot hold this buffer: it is held across a loop in which other slots of the same ring come and go; give it another ring}}
+  // expected-error @below {{ring 'rows' cannot hold this buffer: it is held across a loop in which other slots of the same ring come and go; give it another ring}}
   %t = tile.buffer ring "rows" : memref<4xf32, #tw.spm>
   %r = tile.buffer : memref<4xf32, #tw.spm>
   tile.load @x[0] [4] to %t on ld
@@ -113,7 +113,7 @@ func.func @two_queues() {
   %v = tile.buffer : memref<4xf32, #tw.spm>
   tile.vec id(1.0) to %t on vpu
   tile.store %t to @x[0] [4] on st
-  // expected-error @unknown {{@x is stored and loaded by ld, ld1; loads of a mutable global belong on one queue: let assign-engines choose it}}
+  // expected-error @+2 {{@x is stored and loaded by ld, ld1; loads of a mutable global belong on one queue: let assign-engines choose it}}
   tile.load @x[0] [4] to %u on ld
   tile.load @x[0] [4] to %v on ld1
   tile.vec id(%u * %v) to %t on vpu
@@ -123,7 +123,7 @@ func.func @two_queues() {
 tg.global input @x : memref<4xf32, #tw.hbm>
 func.func @no_engine() {
   %t = tile.buffer : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{has no engine: assign-engines comes before this pass}}
+  // expected-error @below {{has no engine: assign-engines comes before this pass}}
   tile.load @x[0] [4] to %t
   func.return
 }

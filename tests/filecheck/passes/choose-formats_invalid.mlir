@@ -8,12 +8,12 @@ builtin.module attributes {tw.policy = "exact"} {
   }
 }
 // -----
-// expected-error @unknown {{module attribute tw.policy: found nothing, wanted exact, bf16}}
+// expected-error @above {{module attribute tw.policy: found nothing, wanted exact, bf16}}
 func.func @none() {
   func.return
 }
 // -----
 builtin.module attributes {tw.policy = "exact"} {
-  // expected-error @unknown {{rows of i8 that are gathered bring no scale along; use a format with blocks, such as q8_0, or a float}}
+  // expected-error @below {{rows of i8 that are gathered bring no scale along; use a format with blocks, such as q8_0, or a float}}
   tg.global weight @embd : !lowbit.packed<64x50, i8, nk> from "'embd'"
 }

@@ -26,7 +26,7 @@ builtin.module attributes {tw.policy = "exact"} {
     %y = tg.fused "linear" : tensor<?x32xf32, #tg.sizes<@rows>> {
       %w = tg.weight @w : tensor<64x96xf32>
       %p = tg.matmul %x, %w : tensor<?x96xf32, #tg.sizes<@rows>>
-      // expected-error @unknown {{parts of [64, 32] columns in a matmul's kernel; wanted two equal ones}}
+      // expected-error @below {{parts of [64, 32] columns in a matmul's kernel; wanted two equal ones}}
       %a, %b = tg.split %p [64, 32]
       tg.yield %b
     }
@@ -52,7 +52,7 @@ builtin.module attributes {tw.policy = "exact"} {
       %w = tg.weight @w : tensor<64x96xf32>
       %p = tg.matmul %x, %w : tensor<?x96xf32, #tg.sizes<@rows>>
       %s = tg.unary silu %p : tensor<?x96xf32, #tg.sizes<@rows>>
-      // expected-error @unknown {{found a split of something else, wanted one of a matmul, with or without bias}}
+      // expected-error @below {{found a split of something else, wanted one of a matmul, with or without bias}}
       %a, %b = tg.split %s [48, 48]
       tg.yield %b
     }

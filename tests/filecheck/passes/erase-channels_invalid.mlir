@@ -7,7 +7,7 @@ func.func @right() {
   func.return
 }
 // -----
-// expected-error @unknown {{@n carries counts made by the program, which the tiled level cannot say; run it as it is}}
+// expected-error @below {{@n carries counts made by the program, which the tiled level cannot say; run it as it is}}
 stream.channel @n from vpu to [ld] : scalars 1 max 4
 func.func @counts() {
   func.return
@@ -15,7 +15,7 @@ func.func @counts() {
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @early_wait() {
-  // expected-error @unknown {{nothing is committed to @a before this wait; verify-streams says why}}
+  // expected-error @below {{nothing is committed to @a before this wait; verify-streams says why}}
   %a = stream.wait @a on vpu : memref<4xf32, #tw.spm>
   stream.release %a
   func.return
@@ -29,7 +29,7 @@ func.func @skewed() {
   %c2 = arith.constant 2 : index
   %a0 = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   stream.commit %a0
-  // expected-error @unknown {{a slot of @a crosses from trip to trip (skew); no buffer of the tiled level stands for it: run the skewed program as it is}}
+  // expected-error @below {{a slot of @a crosses from trip to trip (skew); no buffer of the tiled level stands for it: run the skewed program as it is}}
   scf.for %i = %c0 to %c2 step %c1 {
     %b0 = stream.acquire @a on ld : memref<4xf32, #tw.spm>
     stream.commit %b0

@@ -8,13 +8,13 @@ func.func @vpu() {
   func.return
 }
 // -----
-// expected-error @unknown {{function @entry is no engine of tw-small: project comes before select; engines are}}
+// expected-error @below {{function @entry is no engine of tw-small: project comes before select; engines are}}
 func.func @entry() {
   func.return
 }
 // -----
 func.func @vpu() {
-  // expected-error @unknown {{no address or no engine; allocate comes first}}
+  // expected-error @below {{no address or no engine; allocate comes first}}
   %t = tile.buffer on vpu : memref<4xf32, #tw.spm>
   func.return
 }
@@ -24,7 +24,7 @@ func.func @vpu() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %m = tg.get @m
-  // expected-error @unknown {{loops run from 0 by 1 and carry no values at this level}}
+  // expected-error @below {{loops run from 0 by 1 and carry no values at this level}}
   scf.for %i = %c1 to %m step %c1 {
   }
   func.return
@@ -41,7 +41,7 @@ func.func @vpu() {
             scf.for %f = %c0 to %c1 step %c1 {
               scf.for %g = %c0 to %c1 step %c1 {
                 scf.for %h = %c0 to %c1 step %c1 {
-                  // expected-error @unknown {{9 loops are nested, tw-small counts 8}}
+                  // expected-error @below {{9 loops are nested, tw-small counts 8}}
                   scf.for %i = %c0 to %c1 step %c1 {
                   }
                 }
@@ -58,7 +58,7 @@ func.func @vpu() {
 tg.scalar @m : 1 to 4
 func.func @vpu() {
   %m = tg.get @m
-  // expected-error @unknown {{the scalar unit has no such operation; index values are made of add, sub, mul, min, max, and division or remainder by a power of two}}
+  // expected-error @below {{the scalar unit has no such operation; index values are made of add, sub, mul, min, max, and division or remainder by a power of two}}
   %n = arith.xori %m, %m : index
   func.return
 }
@@ -67,7 +67,7 @@ tg.scalar @m : 1 to 4
 func.func @vpu() {
   %c3 = arith.constant 3 : index
   %m = tg.get @m
-  // expected-error @unknown {{the divisor is 3, wanted a constant power of two: the scalar unit shifts and masks, and does not divide}}
+  // expected-error @below {{the divisor is 3, wanted a constant power of two: the scalar unit shifts and masks, and does not divide}}
   %n = arith.divui %m, %c3 : index
   func.return
 }
@@ -75,7 +75,7 @@ func.func @vpu() {
 tg.scalar @m : 1 to 4
 func.func @vpu() {
   %m = tg.get @m
-  // expected-error @unknown {{the divisor is a value known at run time only, wanted a constant power of two}}
+  // expected-error @below {{the divisor is a value known at run time only, wanted a constant power of two}}
   %n = arith.remui %m, %m : index
   func.return
 }
@@ -84,7 +84,7 @@ tg.scalar @m : 1 to 4
 func.func @vpu() {
   %c64 = arith.constant 64 : index
   %m = tg.get @m
-  // expected-error @unknown {{wanted a constant shift of 0 to 63}}
+  // expected-error @below {{wanted a constant shift of 0 to 63}}
   %n = arith.shli %m, %c64 : index
   func.return
 }
@@ -92,14 +92,14 @@ func.func @vpu() {
 tg.scalar @m : 1 to 4
 func.func @vpu() {
   %m = tg.get @m
-  // expected-error @unknown {{wanted a constant mask}}
+  // expected-error @below {{wanted a constant mask}}
   %n = arith.andi %m, %m : index
   func.return
 }
 // -----
 func.func @vpu() {
   %t = tile.buffer on vpu at 0 : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{no engine executes this op}}
+  // expected-error @below {{no engine executes this op}}
   memref.dealloc %t : memref<4xf32, #tw.spm>
   func.return
 }
@@ -108,7 +108,7 @@ func.func @vpu() {
   %t = tile.buffer on vpu at 0 : memref<4x8xf32, #tw.spm>
   %u = tile.buffer on vpu at 128 : memref<4xf32, #tw.spm>
   %p = memref.subview %t[0, 0] [4, 1] [1, 1] : memref<4x8xf32, #tw.spm> to memref<4xf32, strided<[8]>, #tw.spm>
-  // expected-error @unknown {{elements of the last axis lie 32 bytes apart, wanted 4: views are contiguous along their last axis}}
+  // expected-error @below {{elements of the last axis lie 32 bytes apart, wanted 4: views are contiguous along their last axis}}
   tile.vec id(%p) to %u on vpu
   func.return
 }
@@ -116,7 +116,7 @@ func.func @vpu() {
 func.func @vpu() {
   %t = tile.buffer on vpu at 64 : memref<4xf32, #tw.spm>
   %r = tile.buffer on vpu at 0 : memref<1xf32, #tw.spm>
-  // expected-error @unknown {{a reduction alone takes its shape from a or b, and neither is a buffer: store the value as well}}
+  // expected-error @below {{a reduction alone takes its shape from a or b, and neither is a buffer: store the value as well}}
   tile.vec id(2.0 * 3.0 + %t) reduce sum to %r on vpu
   func.return
 }
@@ -125,7 +125,7 @@ func.func @vpu() {
   %t = tile.buffer on vpu at 0 : memref<1x64xf32, #tw.spm>
   %u = tile.buffer on vpu at 1024 : memref<4x64xf32, #tw.spm>
   %w = tile.buffer on vpu at 8192 : memref<!lowbit.tile<1x64, q8_0, nk>, #tw.spm>
-  // expected-error @unknown {{packed rows of [1, 64] do not broadcast to [4, 64]}}
+  // expected-error @below {{packed rows of [1, 64] do not broadcast to [4, 64]}}
   tile.vec id(%w) to %u on vpu
   func.return
 }
@@ -134,7 +134,7 @@ stream.channel @a from ld to [vpu] : 2 slots of 64 in #tw.spm at 0
 func.func @ld() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  // expected-error @unknown {{the body must leave every channel as it found it}}
+  // expected-error @below {{the body must leave every channel as it found it}}
   scf.for %i = %c0 to %c1 step %c1 {
     %a = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   }
@@ -145,7 +145,7 @@ stream.channel @a from ld to [vpu] : 2 slots of 64 in #tw.spm at 0
 func.func @ld() {
   %a = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   %b = stream.acquire @a on ld : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{@a is first in, first out; end older slots first}}
+  // expected-error @below {{@a is first in, first out; end older slots first}}
   stream.commit %b
   stream.commit %a
   func.return
@@ -163,7 +163,7 @@ func.func @ld() {
   %6 = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   %7 = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   %8 = stream.acquire @a on ld : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{8 slots of @a are older than the one it uses, an operand names the 8 oldest: hold fewer at once}}
+  // expected-error @below {{8 slots of @a are older than the one it uses, an operand names the 8 oldest: hold fewer at once}}
   tile.load @x[0] [4] to %8 on ld
   func.return
 }
@@ -172,7 +172,7 @@ tg.global weight @w : !lowbit.packed<64x48, q4_0, kn 32> from "w" at 0
 stream.channel @a from ld to [mxu] : 1 slots of 576 in #tw.spm at 0
 func.func @ld() {
   %a = stream.acquire @a on ld : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
-  // expected-error @unknown {{the slot is 32 columns wide, the panel 16; the last, narrower panel has a load of its own with a constant panel number}}
+  // expected-error @below {{the slot is 32 columns wide, the panel 16; the last, narrower panel has a load of its own with a constant panel number}}
   tile.load @w[1, 0] [1] to %a on ld
   stream.commit %a
   func.return
@@ -181,7 +181,7 @@ func.func @ld() {
 tg.global input @x : memref<4x8xi16, #tw.hbm> at 0
 func.func @ld() {
   %t = tile.buffer on ld at 0 : memref<4x8xi16, #tw.spm>
-  // expected-error @unknown {{a view has no elements of i16}}
+  // expected-error @below {{a view has no elements of i16}}
   tile.load @x[0, 0] [4, 8] to %t on ld
   func.return
 }
@@ -207,7 +207,7 @@ func.func @ld() {
   %13 = stream.recv @n
   %14 = stream.recv @n
   %15 = stream.recv @n
-  // expected-error @unknown {{ld needs more than its 16 registers here even with every address computed at its use; give the op fewer bounds or offsets known at run time only}}
+  // expected-error @below {{ld needs more than its 16 registers here even with every address computed at its use; give the op fewer bounds or offsets known at run time only}}
   %16 = stream.recv @n
   tile.load @x[%0] [1] to %t on ld
   tile.load @x[%1] [1] to %t on ld

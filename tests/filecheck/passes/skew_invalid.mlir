@@ -9,7 +9,7 @@ func.func @right() {
 func.func @no_cuts() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  // expected-error @unknown {{tile.skew is a number of cuts >= 1, not 0}}
+  // expected-error @below {{tile.skew is a number of cuts >= 1, not 0}}
   scf.for %i = %c0 to %c1 step %c1 {
   } {tile.skew = 0 : i64}
   func.return
@@ -18,7 +18,7 @@ func.func @no_cuts() {
 func.func @no_product() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  // expected-error @unknown {{tile.skew = 1 wants as many products of mxu that vpu uses, this loop has 0; lower tile.skew}}
+  // expected-error @below {{tile.skew = 1 wants as many products of mxu that vpu uses, this loop has 0; lower tile.skew}}
   scf.for %i = %c0 to %c1 step %c1 {
   } {tile.skew = 1 : i64}
   func.return
@@ -29,7 +29,7 @@ func.func @token() {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   scf.for %i = %c0 to %c1 step %c1 {
-    // expected-error @unknown {{a loop with tokens or scalars cannot be skewed}}
+    // expected-error @below {{a loop with tokens or scalars cannot be skewed}}
     stream.signal @t on st
     stream.await @t on ld
   } {tile.skew = 1 : i64}
@@ -43,7 +43,7 @@ func.func @from_before() {
   %s0 = stream.acquire @s on mxu : memref<1x1xf32, #tw.acc>
   stream.commit %s0
   scf.for %i = %c0 to %c1 step %c1 {
-    // expected-error @unknown {{this slot was not acquired in the same trip}}
+    // expected-error @below {{this slot was not acquired in the same trip}}
     %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
     stream.release %u
     %s = stream.acquire @s on mxu : memref<1x1xf32, #tw.acc>
@@ -58,7 +58,7 @@ func.func @loaded_and_stored() {
   %c1 = arith.constant 1 : index
   %a = tile.buffer on ld : memref<1x32xf32, #tw.spm>
   %b = tile.buffer on st : memref<1x32xf32, #tw.spm>
-  // expected-error @unknown {{@x is loaded and stored in this loop}}
+  // expected-error @below {{@x is loaded and stored in this loop}}
   scf.for %i = %c0 to %c1 step %c1 {
     tile.load @x[%i, 0] [1, 32] to %a on ld
     tile.store %b to @x[%i, 0] [1, 32] on st
@@ -80,7 +80,7 @@ func.func @second_slot() {
     %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
     tile.vec id(%u) to %sum on vpu
     stream.release %u
-    // expected-error @unknown {{a second slot, of @s, would cross; lower tile.skew}}
+    // expected-error @below {{a second slot, of @s, would cross; lower tile.skew}}
     %s1 = stream.acquire @s on mxu : memref<1x1xf32, #tw.acc>
     tile.matmul %x, %x transposed into %s1 on mxu
     stream.commit %s1
@@ -105,7 +105,7 @@ func.func @written_again() {
     tile.matmul %x, %x transposed into %s on mxu
     stream.commit %s
     %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
-    // expected-error @unknown {{%t would be read when the next trip has written it again; lower tile.skew, or declare the buffer inside the loop}}
+    // expected-error @below {{%t would be read when the next trip has written it again; lower tile.skew, or declare the buffer inside the loop}}
     tile.vec id(%u * %t) to %sum on vpu
     stream.release %u
   } {tile.skew = 1 : i64}
@@ -125,7 +125,7 @@ func.func @part() {
     tile.matmul %x, %x transposed into %s on mxu
     stream.commit %s
     %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
-    // expected-error @unknown {{a part of %t would cross trips; lower tile.skew, or use the whole buffer}}
+    // expected-error @below {{a part of %t would cross trips; lower tile.skew, or use the whole buffer}}
     %p = memref.subview %t[0, 0] [1, 1] [1, 1] : memref<1x4xf32, #tw.spm> to memref<1x1xf32, strided<[4, 1]>, #tw.spm>
     tile.vec id(%u * %p) to %sum on vpu
     stream.release %u
@@ -151,7 +151,7 @@ func.func @too_many() {
     tile.matmul %p, %p into %s on mxu
     stream.commit %s
     stream.release %p
-    // expected-error @unknown {{the product needs what the vector unit makes of the one before; lower tile.skew}}
+    // expected-error @below {{the product needs what the vector unit makes of the one before; lower tile.skew}}
     %u = stream.wait @s on vpu : memref<1x1xf32, #tw.acc>
     tile.vec id(%u * %sum) to %sum on vpu
     stream.release %u
@@ -166,7 +166,7 @@ func.func @tasks_share() {
   %c1 = arith.constant 1 : index
   %x = tile.buffer on mxu : memref<1x4xf32, #tw.spm>
   %sum = tile.buffer on vpu : memref<1x1xf32, #tw.spm>
-  // expected-error @unknown {{stages [0, 1] of different tasks would use %sum at once; drop tile.overlap, or declare the buffer inside the loop}}
+  // expected-error @below {{stages [0, 1] of different tasks would use %sum at once; drop tile.overlap, or declare the buffer inside the loop}}
   scf.for %j = %c0 to %c1 step %c1 {
     tile.vec id(0.0) to %sum on vpu
     scf.for %i = %c0 to %c1 step %c1 {
@@ -188,7 +188,7 @@ func.func @part_of_a_task() {
   %c1 = arith.constant 1 : index
   scf.for %j = %c0 to %c1 step %c1 {
     %t = tile.buffer on vpu : memref<1x4xf32, #tw.spm>
-    // expected-error @unknown {{a part of %t would cross tasks; drop tile.overlap, or use the whole buffer}}
+    // expected-error @below {{a part of %t would cross tasks; drop tile.overlap, or use the whole buffer}}
     %p = memref.subview %t[0, 0] [1, 1] [1, 1] : memref<1x4xf32, #tw.spm> to memref<1x1xf32, strided<[4, 1]>, #tw.spm>
     scf.for %i = %c0 to %c1 step %c1 {
       %a0 = stream.acquire @a on vpu : memref<1x1xf32, #tw.spm>

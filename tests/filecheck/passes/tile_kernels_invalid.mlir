@@ -15,7 +15,7 @@ builtin.module attributes {tw.policy = "exact"} {
       %e = tg.embed @embd, @tokens : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.yield %e
     }
-    // expected-error @unknown {{wanted a packed parameter with its panels: run choose-formats and choose-panels before tile}}
+    // expected-error @+2 {{wanted a packed parameter with its panels: run choose-formats and choose-panels before tile}}
     %y = tg.fused "linear" : tensor<?x64xf32, #tg.sizes<@rows>> {
       %w = tg.weight @w : tensor<64x64xf32>
       %p = tg.matmul %x, %w : tensor<?x64xf32, #tg.sizes<@rows>>
@@ -39,7 +39,7 @@ builtin.module attributes {tw.policy = "bf16"} {
   func.func @entry() {
     %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
     %y = tg.fused "attention" : tensor<?x64xf32, #tg.sizes<@rows>> {
-      // expected-error @unknown {{@x holds f32; wanted bf16, as rows have that matmuls and attention alone read}}
+      // expected-error @below {{@x holds f32; wanted bf16, as rows have that matmuls and attention alone read}}
       %a = tg.attention %x cache @k, @v heads 2 kv_heads 1 scale 0.25 : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.yield %a
     }
@@ -64,7 +64,7 @@ builtin.module attributes {tw.policy = "exact"} {
     %y = tg.fused "linear" : tensor<?x64xf32, #tg.sizes<@rows>> {
       %w = tg.weight @w : tensor<64x64xf32>
       %p = tg.matmul %x, %w : tensor<?x64xf32, #tg.sizes<@rows>>
-      // expected-error @unknown {{@z holds bf16; wanted f32 behind a matmul}}
+      // expected-error @below {{@z holds bf16; wanted f32 behind a matmul}}
       %s = tg.binary add %p, %z : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.yield %s
     }
@@ -85,7 +85,7 @@ builtin.module attributes {tw.policy = "exact"} {
   tg.global table @sin : memref<16x16xf32, #tw.hbm> from "rope_sin(10000.0, 32, 16)"
   func.func @entry() {
     %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
-    // expected-error @unknown {{@x holds bf16; head-wise kernels read f32}}
+    // expected-error @above {{@x holds bf16; head-wise kernels read f32}}
     %q = tg.fused "heads" : tensor<?x64xf32, #tg.sizes<@rows>> {
       %a = tg.rope %x, @cos, @sin heads 2 : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.yield %a
@@ -108,7 +108,7 @@ builtin.module attributes {tw.policy = "exact"} {
     %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
     %w = tg.weight @g : tensor<64xf32>
     %g = tg.unary silu %w : tensor<64xf32>
-    // expected-error @unknown {{found where a kernel reads a parameter}}
+    // expected-error @above {{found where a kernel reads a parameter}}
     %q = tg.fused "norm" : tensor<?x64xf32, #tg.sizes<@rows>> {
       %a = tg.rmsnorm %x, %g eps 1.0e-05 : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.yield %a
@@ -130,7 +130,7 @@ builtin.module attributes {tw.policy = "exact"} {
   func.func @entry() {
     %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
     tg.fused "softmax" {
-      // expected-error @unknown {{columns that no row sees are not written, so it is no output}}
+      // expected-error @below {{columns that no row sees are not written, so it is no output}}
       %p = tg.softmax %x heads 2 causal : tensor<?x64xf32, #tg.sizes<@rows>>
       tg.output %p to @y
       tg.yield
@@ -140,7 +140,7 @@ builtin.module attributes {tw.policy = "exact"} {
 }
 // -----
 // Heads of 32 and of 256 values want blocks of their own; the image notes one.
-// expected-error @unknown {{attention kernels with KV blocks}}
+// expected-error @below {{attention kernels with KV blocks}}
 builtin.module attributes {tw.policy = "exact"} {
   tg.scalar @rows : 0 to 4
   tg.scalar @logit_rows : 0 to 4

@@ -9,14 +9,14 @@ func.func @right() {
 tg.global input @x : memref<4xf32, #tw.hbm>
 func.func @read_only() {
   %t = tile.buffer on st : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{writes @x of role input; only state, scratch and output are written}}
+  // expected-error @below {{writes @x of role input; only state, scratch and output are written}}
   tile.store %t to @x[0] [4] on st
   func.return
 }
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @no_consumer() {
-  // expected-error @unknown {{mxu is no consumer of @a, which goes to vpu; add it there}}
+  // expected-error @below {{mxu is no consumer of @a, which goes to vpu; add it there}}
   %a = stream.wait @a on mxu : memref<4xf32, #tw.spm>
   stream.release %a
   func.return
@@ -24,7 +24,7 @@ func.func @no_consumer() {
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @no_producer() {
-  // expected-error @unknown {{@a is filled by ld, not by ld1; a channel has one producer, give ld1 a channel of its own}}
+  // expected-error @below {{@a is filled by ld, not by ld1; a channel has one producer, give ld1 a channel of its own}}
   %a = stream.acquire @a on ld1 : memref<4xf32, #tw.spm>
   stream.commit %a
   func.return
@@ -32,7 +32,7 @@ func.func @no_producer() {
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @too_large() {
-  // expected-error @unknown {{256 bytes do not fit a slot of @a of 64; make the channel's slots larger}}
+  // expected-error @below {{256 bytes do not fit a slot of @a of 64; make the channel's slots larger}}
   %a = stream.acquire @a on ld : memref<64xf32, #tw.spm>
   stream.commit %a
   func.return
@@ -40,7 +40,7 @@ func.func @too_large() {
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @elsewhere() {
-  // expected-error @unknown {{sees #tw.acc, but @a lies in #tw.spm}}
+  // expected-error @below {{sees #tw.acc, but @a lies in #tw.spm}}
   %a = stream.wait @a on vpu : memref<4xf32, #tw.acc>
   stream.release %a
   func.return
@@ -52,7 +52,7 @@ func.func @ended_elsewhere() {
   %c1 = arith.constant 1 : index
   %a = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   scf.for %i = %c0 to %c1 step %c1 {
-    // expected-error @unknown {{must stand in the block of its acquire or wait; move it there}}
+    // expected-error @below {{must stand in the block of its acquire or wait; move it there}}
     stream.commit %a
   }
   func.return
@@ -61,13 +61,13 @@ func.func @ended_elsewhere() {
 tg.global input @x : memref<4xf32, #tw.hbm>
 func.func @no_global() {
   %t = tile.buffer on ld : memref<4xf32, #tw.spm>
-  // expected-error @unknown {{names @y, which is not declared; declare it with tg.global}}
+  // expected-error @below {{names @y, which is not declared; declare it with tg.global}}
   tile.load @y[0] [4] to %t on ld
   func.return
 }
 // -----
 func.func @no_channel() {
-  // expected-error @unknown {{names @a, which is not declared; declare it with stream.channel}}
+  // expected-error @below {{names @a, which is not declared; declare it with stream.channel}}
   %a = stream.acquire @a on ld : memref<4xf32, #tw.spm>
   stream.commit %a
   func.return
@@ -75,13 +75,13 @@ func.func @no_channel() {
 // -----
 stream.channel @a from ld to [vpu] : 1 slots of 64 in #tw.spm
 func.func @another_kind() {
-  // expected-error @unknown {{@a is a channel of kind slot; want token}}
+  // expected-error @below {{@a is a channel of kind slot; want token}}
   stream.await @a on vpu
   func.return
 }
 // -----
 func.func @used_early() {
-  // expected-error @unknown {{uses %c before it is defined, or outside the loop that defines it; move the definition up}}
+  // expected-error @below {{uses %c before it is defined, or outside the loop that defines it; move the definition up}}
   %d = "arith.addi"(%c, %c) <{overflowFlags = #arith.overflow<none>}> : (index, index) -> index
   %c = arith.constant 1 : index
   func.return
