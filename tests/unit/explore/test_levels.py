@@ -11,7 +11,8 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from tilewright.compiler.cli.explore import of_model
+from tilewright.compiler.cli.explore import compiled
+from tilewright.compiler.cli.timed_step import AskedStep
 from tilewright.compiler.explore import document, render
 from tilewright.compiler.explore.levels import changes
 from tilewright.compiler.explore.record import located_lines
@@ -41,10 +42,10 @@ def parsed(text: str) -> ModuleOp:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    compiled = of_model(
-        str(SAMPLES / "tiny-shakespeare"), "tw-small", "decode", "48", None, None, None, 8, None
+    sample = str(SAMPLES / "tiny-shakespeare")
+    return document(
+        compiled(AskedStep(sample, "tw-small", "decode", "48", None, None, None, chunk=8))
     )
-    return document(compiled)
 
 
 def test_a_line_belongs_to_the_innermost_op_printed_on_it() -> None:
