@@ -1,6 +1,6 @@
 """Bytes of a slot or region, and who wrote each: runs of bytes, each with its owner.
 
-    some = ByteMap(); some.put([(0, 64)], 5); some.missing([(32, 96)])   # 64
+some = ByteMap(); some.put([(0, 64)], 5); some.missing([(32, 96)])   # 64
 """
 
 from __future__ import annotations

@@ -162,4 +162,3 @@ class Contents:
     def _at(self, engine: int, pc: int) -> str:
         place = location_of(self.loaded, engine, pc)
         return f"{self.loaded.engines[engine]} instruction {pc}{f', {place}' if place else ''}"
-

@@ -38,7 +38,7 @@ FIRST_TRIPS = 2
 
 
 @dataclass
-class _Engine:
+class EngineWalk:
     """One engine on its way."""
 
     clock: list[int]
@@ -60,7 +60,7 @@ class Walk:
         """`every`: how many loops must stand around one that is entered for every trip."""
         self.loaded, self.words, self.every = loaded, words, every
         count = len(loaded.engines)
-        self.engines = [_Engine([0] * count) for _ in range(count)]
+        self.engines = [EngineWalk([0] * count) for _ in range(count)]
         for number, one in enumerate(self.engines):
             one.clock[number] = 1
             one.halted = not loaded.instructions[number]
@@ -94,7 +94,7 @@ class Walk:
             self.contents.ended()
         return self.instructions
 
-    def _step(self, number: int, one: _Engine) -> bool:
+    def _step(self, number: int, one: EngineWalk) -> bool:
         """One instruction; False where it blocks."""
         ins = self.loaded.instructions[number][one.pc]
         begins, ends = self.steps[number][one.pc]
@@ -115,7 +115,7 @@ class Walk:
         self.sizes[1] += one.weights[-1] / outer
         return True
 
-    def _begin(self, number: int, one: _Engine, step: Step) -> bool:
+    def _begin(self, number: int, one: EngineWalk, step: Step) -> bool:
         state, name = self.channels[step.channel], self.loaded.engines[number]
         if step.producer:
             if not state.can_acquire():
@@ -132,7 +132,7 @@ class Walk:
             one.clock[:] = map(max, one.clock, self.published[step.channel][at])
         return True
 
-    def _end(self, number: int, one: _Engine, step: Step) -> None:
+    def _end(self, number: int, one: EngineWalk, step: Step) -> None:
         if step.producer:
             self.published[step.channel].append([*one.clock])
             one.clock[number] += 1
@@ -142,7 +142,7 @@ class Walk:
         if self.contents and min(state.released.values()) > before:
             self.contents.released(step.channel, before)
 
-    def _scalar(self, number: int, one: _Engine, ins: Ins) -> int:
+    def _scalar(self, number: int, one: EngineWalk, ins: Ins) -> int:
         """Registers and loops; the instruction that follows."""
         f, r, pc = ins.fields, one.registers, one.pc
         match ins.mnemonic:
@@ -176,7 +176,7 @@ class Walk:
                 pass
         return pc + 1
 
-    def _loop(self, number: int, one: _Engine, count: int) -> int:
+    def _loop(self, number: int, one: EngineWalk, count: int) -> int:
         """Begin a loop of so many trips."""
         around = len(one.weights) - 1
         first = min(count, FIRST_TRIPS) if self.every is None or around < self.every else count
@@ -192,7 +192,7 @@ class Walk:
                     self.contents.skipped(channel, range(oldest, oldest + held), producer)
         return self._enter(number, one, one.pc)
 
-    def _enter(self, number: int, one: _Engine, loop: int) -> int:
+    def _enter(self, number: int, one: EngineWalk, loop: int) -> int:
         """The next trip of a loop, or what stands behind it."""
         counter = self.loaded.instructions[number][loop].fields["counter"]
         if one.trips[loop]:
@@ -202,7 +202,7 @@ class Walk:
         one.registers[COUNTER_LOW + counter] = one.ends[loop]
         return self.loaded.pairs[number][loop] + 1
 
-    def _touch(self, number: int, one: _Engine, ins: Ins) -> None:
+    def _touch(self, number: int, one: EngineWalk, ins: Ins) -> None:
         views = self.loaded.program.views
         ours = list(touched(ins, views, one.registers))
         for written in (False, True):  # Sources are read before anything is written.
@@ -211,7 +211,13 @@ class Walk:
                     self._access(number, one, ins, name, shape, writes)
 
     def _access(
-        self, number: int, one: _Engine, ins: Ins, name: str, shape: tuple[int, ...], writes: bool
+        self,
+        number: int,
+        one: EngineWalk,
+        ins: Ins,
+        name: str,
+        shape: tuple[int, ...],
+        writes: bool,
     ) -> None:
         operand = ins.operands[name]
         key = operand.view, shape
@@ -243,7 +249,7 @@ class Walk:
             return program.channels[operand.id].slot_bytes
         return program.regions[operand.id].nbytes
 
-    def _order(self, number: int, one: _Engine, region: int, writes: bool, runs: Runs) -> None:
+    def _order(self, number: int, one: EngineWalk, region: int, writes: bool, runs: Runs) -> None:
         access = Access(number, one.pc, one.clock[number], writes, runs)
         other = self.histories[region].add(access, one.clock)
         if other is None:
@@ -265,7 +271,7 @@ class Walk:
             f"{self.loaded.engines[number]} must lie between them{known}",
         )  # fmt: skip
 
-    def _follow(self, number: int, one: _Engine, region: int, writes: bool) -> None:
+    def _follow(self, number: int, one: EngineWalk, region: int, writes: bool) -> None:
         """Whose the bytes of buffers are that share them."""
         others = self.overlaps.get(region)
         if not others:
