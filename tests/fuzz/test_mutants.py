@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from tilewright.compiler.pipeline import passes_for, run_passes
 from tilewright.dialects.tg import GlobalOp
 from tilewright.passes.encode import encode_module
 from tilewright.runtime.functional import Emulator, Fault, Memories
+from tilewright.runtime.functional.orders import find_order
 from tilewright.runtime.functional.parameters import Parameters
 from tilewright.runtime.proof import corners
 
@@ -112,17 +113,25 @@ class Compiled:
         """What a launch left in state and outputs."""
         return b"".join(memories.read(program.region(name)).tobytes() for name in self.kept)
 
-    def values(self, program: Program, order: str) -> bytes | str:
-        """What all launches leave in state and outputs, or a fault."""
-        out: list[bytes] = []
-        for number, parameters in enumerate(self.launches):
+    def in_orders(self, program: Program, orders: Sequence[str]) -> list[bytes | str]:
+        """What all launches leave in state and outputs, in each order, or a fault."""
+        memories = self.memories(program, 0)
+        emulator = Emulator(program, MACHINE, memories)
+        found: list[bytes | str] = []
+        for order in orders:
+            emulator.order = find_order(order)
+            out: list[bytes] = []
             try:
-                memories = self.memories(program, number)
-                Emulator(program, MACHINE, memories, order=order).run(parameters)
+                for launch in self.drawn:
+                    memories.hbm.data.fill(0)
+                    for name, values in launch.data.items():
+                        emulator.write(name, values)
+                    emulator.run(launch.parameters)
+                    out.append(self.results(program, memories))
+                found.append(b"".join(out))
             except Fault as fault:
-                return str(fault)
-            out.append(self.results(program, memories))
-        return b"".join(out)
+                found.append(str(fault))
+        return found
 
 
 def tiny(folder: Path, phase: str) -> Compiled:

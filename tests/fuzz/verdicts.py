@@ -3,8 +3,8 @@
     judge = Judge(program, machine, bench); verdict = judge(mutant)
 
 `equal` is a survivor: its results are those of the program on every launch, and the reason says
-what was seen of it: no instruction writes anything else than in the program, or one does, and what
-reads it writes what it should.
+what was seen of it. Of a shifted view: no instruction writes anything else than in the program, or
+the shifted one does, and what reads it writes what it should.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tilewright.runtime.functional.parameters import Parameters, launch_words
 from tilewright.runtime.proof import Corner, ProofError, prove
 from tilewright.runtime.proof.walk import EngineWalk, Walk
 
-ORDERS = ("loads-earliest", "stores-latest", "random:1", "random:2", "random:3")
+ORDERS = ("sequential", "loads-earliest", "stores-latest", "random:1", "random:2", "random:3")
 STEPS = ("drop", "move earlier", "move later", "duplicate", "swap", "drop a token at both ends")
 """Kinds that touch synchronisation alone."""
 FOLLOW = 10**9
 """Every launch is followed, however long."""
-STEPS_PROVEN = "C1 to C7 hold again, and no instruction writes anything else, in six orders"
-MOVED = "all that uses it moved with it, apart from all others: no instruction writes anything else"
+STEPS_PROVEN = "C1 to C7 hold again, so that no order changes a value; equal in six orders"
+MOVED = "all that uses it moved with it and is apart from all else; equal in six orders"
 SAME_BYTES = "the bytes read instead are equal"
 SAME_RESULT = "other bytes are read, and the result is the same"
 UNREAD = "what is written elsewhere, nobody reads"
@@ -65,7 +65,7 @@ class Bench(Protocol):
 
     def results(self, program: Program, memories: Memories) -> bytes: ...
 
-    def values(self, program: Program, order: str) -> bytes | str: ...
+    def in_orders(self, program: Program, orders: Sequence[str]) -> list[bytes | str]: ...
 
 
 class _Touching(Walk):
@@ -95,6 +95,8 @@ class Judge:
     def __init__(self, program: Program, machine: Machine, bench: Bench) -> None:
         self.program, self.machine, self.bench = program, machine, bench
         self.notes = {*self._prove(program)}
+        self.loaded = load(program, machine)
+        self._in_order: list[bytes | str] = []
         self._wanted: dict[int, tuple[Record, bytes]] = {}
         self._touching: dict[tuple[str, int], Parameters] = {}
 
@@ -119,51 +121,51 @@ class Judge:
         return prove(program, self.machine, launches=corners, follow=FOLLOW).notes
 
     def _run(
-        self, program: Program, number: int, wanted: Record | None, near: tuple[str, int] | None
+        self, loaded: Loaded, number: int, wanted: Record | None, near: tuple[str, int] | None
     ) -> tuple[Record, bytes]:
-        memories = self.bench.memories(program, number)
-        record = Record(load(program, self.machine), memories, wanted, near)
-        record.launch(launch_words(program, self.bench.launches[number]))
-        return record, self.bench.results(program, memories)
+        memories = self.bench.memories(loaded.program, number)
+        record = Record(loaded, memories, wanted, near)
+        record.launch(launch_words(loaded.program, self.bench.launches[number]))
+        return record, self.bench.results(loaded.program, memories)
 
     def _compare(self, mutant: Mutant, program: Program) -> Verdict:
-        elsewhere, other_reads, ran = False, False, False
+        if mutant.at is None and self._equal_in_orders(program):
+            return Verdict("equal", "", STEPS_PROVEN if mutant.kind in STEPS else MOVED)
+        loaded, found = load(program, self.machine), list[Record]()
         for number in range(len(self.bench.launches)):
             if number not in self._wanted:
-                self._wanted[number] = self._run(self.program, number, None, None)
+                self._wanted[number] = self._run(self.loaded, number, None, None)
             wanted, result = self._wanted[number]
-            found, other = self._run(program, number, wanted, mutant.at)
-            if found.first and (found.differing != {mutant.at} or other != result):
-                return Verdict("comparison", found.first.text)
+            record, other = self._run(loaded, number, wanted, mutant.at)
+            if record.first and (record.differing != {mutant.at} or other != result):
+                return Verdict("comparison", record.first.text)
             assert other == result, "other results, though every write is the same"
-            elsewhere |= bool(found.differing)
-            if mutant.at:
-                near, _ = self._run(self.program, number, None, mutant.at)
-                ran |= bool(near.reads) or mutant.at[1] in wanted.kept[mutant.at[0]].places
-                other_reads |= near.reads != found.reads
+            found.append(record)
         if mutant.at is None:
-            return self._in_orders(mutant, program)
-        if not ran:
+            return Verdict("values", "other values in some order, and the same writes in sequence")
+        near = [self._run(self.loaded, n, None, mutant.at)[0] for n in range(len(found))]
+        if not any(r.reads or mutant.at[1] in r.kept[mutant.at[0]].places for r in near):
             return self._where_it_runs(mutant)
-        return Verdict("equal", "", UNREAD if elsewhere else SAME_RESULT if other_reads
-                       else SAME_BYTES)  # fmt: skip
+        if any(record.differing for record in found):
+            return Verdict("equal", "", UNREAD)
+        same = all(one.reads == other.reads for one, other in zip(near, found, strict=True))
+        return Verdict("equal", "", SAME_BYTES if same else SAME_RESULT)
 
-    def _in_orders(self, mutant: Mutant, program: Program) -> Verdict:
-        for order in ("sequential", *ORDERS):
-            want, found = (self.bench.values(one, order) for one in (self.program, program))
-            if want != found:
-                return Verdict("values", f"other values in order {order}: {found[:99]!r}")
-        return Verdict("equal", "", STEPS_PROVEN if mutant.kind in STEPS else MOVED)
+    def _equal_in_orders(self, program: Program) -> bool:
+        if not self._in_order:
+            self._in_order = self.bench.in_orders(self.program, ORDERS)
+        return self._in_order == self.bench.in_orders(program, ORDERS)
 
     def _where_it_runs(self, mutant: Mutant) -> Verdict:
         """Judged again with a launch in which the instruction touches bytes, if there is any."""
         assert mutant.at
         every = self.bench.every()
         if not self._touching:
-            loaded = load(self.program, self.machine)
             for parameters in every:
                 pcs: set[tuple[str, int]] = set()
-                _Touching(loaded, [*map(int, launch_words(self.program, parameters))], pcs).run()
+                _Touching(
+                    self.loaded, [*map(int, launch_words(self.program, parameters))], pcs
+                ).run()
                 for at in pcs:
                     self._touching.setdefault(at, parameters)
         if mutant.at in self._touching:
