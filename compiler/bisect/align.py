@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.ir import Operation
 
+from ...backend.formats import FORMATS
 from ...dialects import tg
+from ...dialects.lowbit import PackedType
 from ...dialects.stream import ChannelOp
 from ...dialects.tile import LoadOp, TileOp
 from ...dialects.tw import InstructionOp
@@ -107,18 +109,43 @@ def _of_tensors(before: Sequence[Event], after: Sequence[Event], tolerance: floa
     def close(event: Event, others: Sequence[Event]) -> bool:
         return any(_same(other, event, tolerance) for other in others)
 
+    codes = _codes(after[0].op) - _codes(before[0].op)
     for one in after:
-        if close(one, known[_shape(one)]):
+        if _is_of_codes(one.op, codes) or close(one, known[_shape(one)]):
             continue
+        name = tg.MatmulOp.name if _scales(one.op, codes) else one.op.name
         lost = [
             other
             for other in known[_shape(one)]
-            if other.op.name == one.op.name and not close(other, made[_shape(one)])
+            if other.op.name == name and not close(other, made[_shape(one)])
         ]
         lost.sort(key=lambda other: other.location != one.location)
         if lost:
             return _climbed(lost[0], one, before, after, tolerance)
     return None
+
+
+def _codes(op: Operation) -> set[str]:
+    """The weights of a module that are integers, whose columns are scaled behind the product."""
+    return {
+        one.global_name
+        for one in _module(op).walk()
+        if isinstance(one, tg.GlobalOp)
+        and isinstance(one.type, PackedType)
+        and FORMATS[one.type.format.data].channel_scale
+    }
+
+
+def _is_of_codes(op: Operation, codes: set[str]) -> bool:
+    """Whether an op is such a weight, or the product with one: no op before has its values."""
+    weight = op.w.owner if isinstance(op, tg.MatmulOp) else op
+    return isinstance(weight, tg.WeightOp) and weight.global_name in codes
+
+
+def _scales(op: Operation, codes: set[str]) -> bool:
+    """Whether an op scales such a product: it makes what the product made before."""
+    makers = [one.owner for one in op.operands]
+    return any(isinstance(one, tg.MatmulOp) and _is_of_codes(one, codes) for one in makers)
 
 
 def _same(want: Event, found: Event, tolerance: float) -> bool:
@@ -290,10 +317,13 @@ def _of_tiles(before: Trace, after: Trace, tolerance: float, placed: bool = Fals
 
 def _channels(op: Operation) -> set[str]:
     """The channels of a module that an op lies in."""
-    module = op
-    while module.parent_op() is not None:
-        module = module.parent_op() or module
-    return {one.channel_name for one in module.walk() if isinstance(one, ChannelOp)}
+    return {one.channel_name for one in _module(op).walk() if isinstance(one, ChannelOp)}
+
+
+def _module(op: Operation) -> Operation:
+    while (parent := op.parent_op()) is not None:
+        op = parent
+    return op
 
 
 Key = tuple[str, int | None, str, str]
