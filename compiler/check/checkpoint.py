@@ -14,7 +14,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from ...backend.errors import TilewrightError
-from ...backend.formats import ELEMENTS, Blocks, find_format, parse_recipe, quantise
+from ...backend.formats import CHANNEL_SCALE, ELEMENTS, Blocks, find_format, parse_recipe, quantise
 from ...backend.formats.recipes import Call, Node, Source
 from ...dialects.lowbit import PackedType
 from ...dialects.tg import GlobalOp
@@ -40,12 +40,12 @@ class RandomCheckpoint:
         self._shapes: dict[str, tuple[int, int]] = {}
         self._layers: dict[str, int] = {}
         weights = [op for op in module.ops if isinstance(op, GlobalOp) and _has_rows(op)]
-        for op in sorted(weights, key=lambda op: len(_sources(op))):
+        for op in sorted(weights, key=lambda op: len(sources_of(op))):
             layers = op.shape[0] if "{l}" in _recipe(op) else 1
             n, k = _rows(op)
             found: dict[str, int] = {name: rows for name, (rows, _) in self._shapes.items()}
             _share(parse_recipe(_recipe(op)).root, n, found)
-            for name in _sources(op):
+            for name in sources_of(op):
                 self._shapes[name] = (found[name], k)
                 self._layers[name] = layers
         self.learn_formats(module)
@@ -55,7 +55,7 @@ class RandomCheckpoint:
         before = dict(self._formats)
         for op in module.ops:
             if isinstance(op, GlobalOp) and isinstance(op.type, PackedType):
-                for name in _sources(op):
+                for name in sources_of(op):
                     self._formats[name] = op.type.format.data
         return before != self._formats
 
@@ -86,11 +86,14 @@ def _recipe(op: GlobalOp) -> str:
 
 
 def _has_rows(op: GlobalOp) -> bool:
-    return op.role.data in ("weight", "table") and not is_table(_recipe(op))
+    """Whether it is rows of a checkpoint: neither a computed table, nor the scales of rows."""
+    if op.role.data not in ("weight", "table") or is_table(_recipe(op)):
+        return False
+    return CHANNEL_SCALE.fullmatch(_recipe(op)) is None
 
 
-def _sources(op: GlobalOp) -> list[str]:
-    """Names of the checkpoint tensors, `{l}` left in; none for a computed table."""
+def sources_of(op: GlobalOp) -> list[str]:
+    """Names of the checkpoint tensors whose rows it is, `{l}` left in."""
     if not _has_rows(op):
         return []
     found: dict[str, None] = {}

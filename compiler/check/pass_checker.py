@@ -13,7 +13,7 @@ from ...dialects.tg import GlobalOp
 from ..frontend import WeightStore
 from ..interp.races import find_races
 from ..interp.tile import run_tile
-from .checkpoint import RandomCheckpoint
+from .checkpoint import RandomCheckpoint, sources_of
 from .compare import CheckError, compare, launch_text, tolerance_of
 from .launch import Launch, random_launch
 from .levels import Results, level_of, run_level, stored
@@ -90,20 +90,31 @@ def widened(before: ModuleOp, after: ModuleOp) -> ModuleOp:
     """`before` with float32 for every parameter that `after` holds in another format.
 
     A pass asked to quantise changes weights on purpose; what the quantised rows stand for is then
-    what both modules multiply by, and the old format may be too narrow to hold it.
+    what both modules multiply by, and the old format may be too narrow to hold it. A parameter
+    that was merged is found by the checkpoint's tensors that it is made of.
     """
     module = before.clone()
-    formats = {
-        op.global_name: op.type.format.data
-        for op in after.ops
-        if isinstance(op, GlobalOp) and isinstance(op.type, PackedType)
-    }
-    for op in module.ops:
-        if isinstance(op, GlobalOp) and isinstance(op.type, PackedType):
-            old = op.type
-            if formats.get(op.global_name, old.format.data) != old.format.data:
-                op.type = PackedType(old.get_shape(), "f32", old.order.data, old.panel.data)
+    formats: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for op in _packed(after):
+        formats[op.global_name] = _format(op)
+        sources |= dict.fromkeys(sources_of(op), _format(op))
+    for op in _packed(module):
+        made_of = [sources[name] for name in sources_of(op) if name in sources]
+        held = [formats[op.global_name]] if op.global_name in formats else made_of
+        if any(one != _format(op) for one in held):
+            assert isinstance(op.type, PackedType), "chosen by _packed"
+            op.type = PackedType(op.type.get_shape(), "f32", op.type.order.data, op.type.panel.data)
     return module
+
+
+def _packed(module: ModuleOp) -> list[GlobalOp]:
+    return [op for op in module.ops if isinstance(op, GlobalOp) and isinstance(op.type, PackedType)]
+
+
+def _format(op: GlobalOp) -> str:
+    assert isinstance(op.type, PackedType), "chosen by _packed"
+    return op.type.format.data
 
 
 class PassChecker:

@@ -16,17 +16,18 @@ def check(
     """Prove the rules C1 to C7 of docs/design.md of an image's instructions, without running them.
 
     Says of each rule how it was proven and for which launches. Where one is broken it says which,
-    with channel, engine, instruction and model op, and ends with status 2.
+    with channel, engine, instruction and model op, and ends with status 2. A note is of something
+    that is safe and looks wrong, as bytes of a slot that are written and that nothing reads.
 
     \b
     Examples:
-      tilewright check model.tw
-      tilewright check model.tw --entry decode
+      tilewright check tiny.tw
+      tilewright check tiny.tw --entry decode
     """
     from ...backend.errors import TilewrightError
     from ...backend.image import read_image
     from ...backend.machine import Machine
-    from ...runtime.proof import check_shared, prove
+    from ...runtime.proof import LONG, check_shared, prove
 
     opened = read_image(image)
     if entry and entry not in opened.entries:
@@ -34,7 +35,7 @@ def check(
     machine = Machine.from_dict(opened.machine)
     check_shared(opened.entries)
     found = {
-        name: prove(program, machine, opened.opcodes)
+        name: prove(program, machine, opened.opcodes, follow=LONG)
         for name, program in opened.entries.items()
         if entry in ("", name)
     }
@@ -45,3 +46,5 @@ def check(
         print(f"{name}: proven")
         for line in proof.lines():
             print(f"  {line}")
+        for note in proof.notes:
+            print(f"  note: {note}")
