@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..backend.errors import TilewrightError
 from ..backend.image import Image, sealed_image
 from .driver import CompiledEntry, Progress, Watchers, compile_programs
-from .frontend.loader import Model
+from .frontend import Model
 
 
 def programs_for_step(

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...backend.image import Image
 from ...backend.isa import BY_MNEMONIC
-from ...runtime.timing.report import StepReport
+from ...runtime.timing import StepReport
 from ..pipeline import PassRun
 from .levels import levels_section
 from .program import program_section

@@ -6,12 +6,9 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
-from ...backend.isa.field import CHANNEL, REGION
-from ...backend.isa.program import Program
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, REGION, Program
 from ...backend.machine import Machine
-from ...runtime.timing.decoded import Decoded
-from ...runtime.timing.trace_record import Recorder
+from ...runtime.timing import Decoded, Recorder
 
 Key = tuple[int, int]
 """CHANNEL or REGION, and the number."""

@@ -10,9 +10,8 @@ from typing import Any
 
 from ...backend.bounds import Step, step_of
 from ...backend.machine import Machine
-from ...backend.timing.energy import Work
-from ...runtime.timing import time_step
-from ...runtime.timing.result import PICOSECONDS
+from ...backend.timing import Work
+from ...runtime.timing import PICOSECONDS, time_step
 from ..bound import bound_model
 from ..frontend import load_model
 from ..step_programs import programs_for_step
