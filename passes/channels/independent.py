@@ -8,11 +8,11 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import DYNAMIC_INDEX
 from xdsl.ir import Block, SSAValue
 
-from ..dialects.lowbit import TileType
-from ..dialects.stream import RecvOp
-from ..dialects.tg import GetOp
-from ..dialects.tile import BoxOp, PartOp, TileOp, align_box, box_shape, boxes_of, element_of
-from .select import IndexValues, Scalars, Scope, Sum
+from ...dialects.lowbit import TileType
+from ...dialects.stream import RecvOp
+from ...dialects.tg import GetOp
+from ...dialects.tile import BoxOp, PartOp, TileOp, align_box, box_shape, boxes_of, element_of
+from ..select import IndexValues, Scalars, Scope, Sum
 
 TABLE_STRIDE = 1 << 20
 """Distance of two launch parameters here, where only their being different matters."""

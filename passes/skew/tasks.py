@@ -22,10 +22,10 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..dialects.locations import locate
-from ..dialects.shaped import memref_of
-from ..dialects.stream import SlotEndOp, SlotOp
-from ..dialects.tile import BufferOp, subview
+from ...dialects.locations import locate
+from ...dialects.shaped import memref_of
+from ...dialects.stream import SlotEndOp, SlotOp
+from ...dialects.tile import BufferOp, subview
 from .loop_stages import Stages
 from .loop_writer import LoopWriter, copy_statements
 from .task_stages import TaskStages

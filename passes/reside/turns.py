@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from xdsl.ir import Block, Operation
 
-from ..dialects.tile import BufferOp, GatherOp, LoadOp, MatmulOp, StoreOp, TileOp, root
+from ...dialects.tile import BufferOp, GatherOp, LoadOp, MatmulOp, StoreOp, TileOp, root
 
 Span = tuple[int, int]
 NEVER = 1 << 60

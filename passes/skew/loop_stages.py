@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..dialects.stream import AcquireOp, RecvOp, SendOp, SlotEndOp, SlotOp, TokenOp, WaitOp
-from ..dialects.tile import BufferOp, TileOp, globals_read, globals_written, root
-from .located import PassError, located
-from .touches import statement_of
+from ...dialects.stream import AcquireOp, RecvOp, SendOp, SlotEndOp, SlotOp, TokenOp, WaitOp
+from ...dialects.tile import BufferOp, TileOp, globals_read, globals_written, root
+from ..located import PassError, located
+from ..touches import statement_of
 
 HINT = "tile.skew"
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..dialects.stream import SlotOp
-from ..dialects.tile import BufferOp, TileOp
-from .located import PassError, located
+from ...dialects.stream import SlotOp
+from ...dialects.tile import BufferOp, TileOp
+from ..located import PassError, located
 from .loop_stages import Body, Shared, Stages, read_body
 
 OVERLAP = "tile.overlap"

@@ -10,9 +10,9 @@ from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..dialects import stream
-from ..dialects.stream import ChannelOp
-from ..dialects.tile import BufferOp, PartOp, ReshapeOp, TileOp, root
+from ...dialects import stream
+from ...dialects.stream import ChannelOp
+from ...dialects.tile import BufferOp, PartOp, ReshapeOp, TileOp, root
 
 
 class Broken(Exception):

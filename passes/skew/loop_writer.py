@@ -9,9 +9,9 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 
-from ..dialects.locations import locate
-from ..dialects.stream import AcquireOp, CommitOp, ReleaseOp, SlotOp, WaitOp
-from ..dialects.tile import BufferOp
+from ...dialects.locations import locate
+from ...dialects.stream import AcquireOp, CommitOp, ReleaseOp, SlotOp, WaitOp
+from ...dialects.tile import BufferOp
 
 
 class LoopWriter:

@@ -10,7 +10,7 @@ trips, so that any number of trips, 0 included, is right; no statement changes. 
 that a later stage reads becomes one for each trip under way; slots of other channels never cross.
 
 Where the loop around it is marked `tile.overlap`, the pipeline goes on from one of that loop's
-trips to the next (`skew_tasks.py`).
+trips to the next (`tasks.py`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from xdsl.dialects.builtin import IndexType, IntAttr, IntegerAttr, MemRefType, M
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.locations import locate
-from ..dialects.shaped import memref_of
-from ..dialects.stream import SlotEndOp, SlotOp
-from ..dialects.tile import BufferOp, subview
-from .located import PassError, located
+from ...dialects.locations import locate
+from ...dialects.shaped import memref_of
+from ...dialects.stream import SlotEndOp, SlotOp
+from ...dialects.tile import BufferOp, subview
+from ..located import PassError, located
+from ..memory import channels_of
+from ..verify_streams import verify_streams
 from .loop_stages import HINT, Stages, cut_into_stages
 from .loop_writer import LoopWriter, copy_statements
-from .memory import channels_of
-from .skew_tasks import TaskPipeline
 from .task_stages import OVERLAP, stage_tasks
-from .verify_streams import verify_streams
+from .tasks import TaskPipeline
 
 
 class _Pipeline:

@@ -14,11 +14,11 @@ from xdsl.dialects.builtin import IntegerType, ModuleOp
 from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
-from ..dialects import stream
-from ..dialects.shaped import is_memref, memref_of
-from ..dialects.stream import ChannelOp
-from ..dialects.tg import GlobalOp
-from ..dialects.tile import (
+from ...dialects import stream
+from ...dialects.shaped import is_memref, memref_of
+from ...dialects.stream import ChannelOp
+from ...dialects.tg import GlobalOp
+from ...dialects.tile import (
     BoxOp,
     BufferOp,
     GatherOp,
@@ -28,9 +28,9 @@ from ..dialects.tile import (
     nbytes,
     parts_of,
 )
-from .located import PassError, located
-from .stream_ledger import ChannelCounts, LedgerError
-from .stream_scope import Broken, Scope, check_tile_op, is_plain
+from ..located import PassError, located
+from .ledger import ChannelCounts, LedgerError
+from .scope import Broken, Scope, check_tile_op, is_plain
 
 READ_ONLY_ROLES = ("weight", "table", "input")
 Seen = tuple[str, int]

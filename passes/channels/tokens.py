@@ -16,9 +16,9 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation
 
-from ..dialects.tile import TileOp, globals_read, globals_written
+from ...dialects.tile import TileOp, globals_read, globals_written
+from ..located import PassError, engine_of, located
 from .independent import Iterations
-from .located import PassError, engine_of, located
 
 Access = Literal["load", "store"]
 

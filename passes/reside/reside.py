@@ -23,12 +23,12 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import is_side_effect_free
 
-from ..backend.machine import load_machine
-from ..dialects.lowbit import PackedType, TileType
-from ..dialects.shaped import is_memref, memref_of
-from ..dialects.spaces import SPM, space_name
-from ..dialects.tg import GlobalOp
-from ..dialects.tile import (
+from ...backend.machine import load_machine
+from ...dialects.lowbit import PackedType, TileType
+from ...dialects.shaped import is_memref, memref_of
+from ...dialects.spaces import SPM, space_name
+from ...dialects.tg import GlobalOp
+from ...dialects.tile import (
     BoxOp,
     BufferOp,
     LoadOp,
@@ -49,8 +49,8 @@ from ..dialects.tile import (
     strides_of,
     subview,
 )
-from .symbols import entry_function
-from .touches import statement_of
+from ..symbols import entry_function
+from ..touches import statement_of
 from .turns import Turns
 
 UNITS = ("mxu", "vpu")
