@@ -25,6 +25,7 @@ NOT_RUN = {
     "explore samples/configs": "docs/explore.md runs it",
     "prompt.txt": "with a text of yours",
     "bisect": "docs/bisect.md runs it",
+    "--set": "the README runs one like it",
     "gui": "it needs a terminal; tests/unit/opt/test_terminal.py opens it without one",
     "warmup": "it compiles the emulator again; .ci/run runs it",
 }
