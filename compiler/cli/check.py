@@ -16,7 +16,8 @@ def check(
     """Prove the rules C1 to C7 of docs/design.md of an image's instructions, without running them.
 
     Says of each rule how it was proven and for which launches. Where one is broken it says which,
-    with channel, engine, instruction and model op, and ends with status 2.
+    with channel, engine, instruction and model op, and ends with status 2. A note is of something
+    that is safe and looks wrong, as bytes of a slot that are written and that nothing reads.
 
     \b
     Examples:
@@ -27,7 +28,7 @@ def check(
     from ...backend.image import read_image
     from ...backend.machine import Machine
     from ...runtime.functional.faults import Fault
-    from ...runtime.proof import Proof, ProofError, check_shared, prove
+    from ...runtime.proof import LONG, Proof, ProofError, check_shared, prove
 
     opened = read_image(image)
     if entry and entry not in opened.entries:
@@ -40,7 +41,7 @@ def check(
         for name, program in opened.entries.items():
             place = f"{image}, entry {name}"
             if entry in ("", name):
-                found[name] = prove(program, machine, opened.opcodes)
+                found[name] = prove(program, machine, opened.opcodes, follow=LONG)
     except (Fault, ProofError) as error:
         raise TilewrightError(f"{place}: {error}") from None
     if as_json:
@@ -50,3 +51,5 @@ def check(
         print(f"{name}: proven")
         for line in proof.lines():
             print(f"  {line}")
+        for note in proof.notes:
+            print(f"  note: {note}")
