@@ -41,7 +41,7 @@ def asm(
 
     \b
     Examples:
-      tilewright disasm small.tw --entry decode > decode.s
+      tilewright disasm tiny.tw --entry decode > decode.s
       tilewright asm decode.s -o decode.tw --machine tw-small
     """
     from ...backend.asm import AsmError, assemble, source_line
