@@ -71,10 +71,12 @@ def test_compiled_programs_are_proven(case: Case) -> None:
         end = perf_counter()
         assert len(proof.corners) == (1 if name == "load" else 3)
         assert set(proof.marks) == {channel.name for channel in program.channels}
+        assert proof.notes == ()
         print(
             f"\n{case} {name}: compiled {middle - begin:.1f} s, proven {end - middle:.2f} s: "
             f"{proof.loops} loops and {len(proof.marks)} channels for every launch, "
-            f"{proof.walked} instructions of {len(proof.corners)} launches"
+            f"{proof.walked} instructions of {len(proof.corners)} launches, contents of "
+            f"{len(proof.followed)}"
         )
 
 
@@ -111,6 +113,18 @@ def test_a_register_that_nothing_writes_is_named(decode: Program) -> None:
     text = disassemble(decode)
     first = next(line for line in text.splitlines() if line.strip().startswith("ldp "))
     assert "which nothing before it writes" in str(said(text.replace(first + "\n", "", 1)))
+
+
+def test_an_operand_one_element_further_is_told(decode: Program) -> None:
+    """What the loads put into a slot of `kv` is not what is read of it."""
+    text = disassemble(decode)
+    at = text.index("engine mxu ")
+    moved = text[:at] + text[at:].replace("@normed[0", "@normed[4", 1)
+    assert "which nothing has written" in str(said(moved))
+    at = text.index("engine vpu ")
+    line = next(x for x in text[at:].splitlines() if "@scores[0]" in x)
+    proof = prove(assemble(text.replace(line, line.replace("@scores[0]", "@scores[4]"), 1)), SMALL)
+    assert any("channel 'scores'" in note and "attention" in note for note in proof.notes)
 
 
 def test_rings_on_the_same_bytes_are_named(decode: Program) -> None:
