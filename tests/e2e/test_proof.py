@@ -115,16 +115,20 @@ def test_a_register_that_nothing_writes_is_named(decode: Program) -> None:
     assert "which nothing before it writes" in str(said(text.replace(first + "\n", "", 1)))
 
 
-def test_an_operand_one_element_further_is_told(decode: Program) -> None:
-    """What the loads put into a slot of `kv` is not what is read of it."""
+def test_bytes_that_nothing_writes_are_named(decode: Program) -> None:
+    """Keys that are read one element further: the last one's end was not loaded."""
     text = disassemble(decode)
     at = text.index("engine mxu ")
-    moved = text[:at] + text[at:].replace("@normed[0", "@normed[4", 1)
-    assert "which nothing has written" in str(said(moved))
-    at = text.index("engine vpu ")
-    line = next(x for x in text[at:].splitlines() if "@scores[0]" in x)
-    proof = prove(assemble(text.replace(line, line.replace("@scores[0]", "@scores[4]"), 1)), SMALL)
-    assert any("channel 'scores'" in note and "attention" in note for note in proof.notes)
+    error = said(text[:at] + text[at:].replace("@kv[0]", "@kv[2]", 1))
+    assert (error.rule, error.engine, error.location) == ("C4", "mxu", "blk.{l}.attention")
+    assert "of a slot of channel 'kv', which nothing has written" in str(error)
+
+
+def test_bytes_that_nothing_reads_are_noted(decode: Program) -> None:
+    """The new values, taken one element further: as safe as before, and not what was meant."""
+    moved = disassemble(decode).replace("a=@sums[1024]<1x2x32", "a=@sums[1020]<1x2x32", 1)
+    (note, *_) = prove(assemble(moved), load_machine("tw-small")).notes
+    assert "blk.{l}.attn_qkv writes bytes 1276..1280 of a slot of channel 'sums'" in note
 
 
 def test_rings_on_the_same_bytes_are_named(decode: Program) -> None:
