@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.ir import Operation
 
+from ...backend.formats import FORMATS
 from ...dialects import tg
+from ...dialects.lowbit import PackedType
 from ...dialects.stream import ChannelOp
 from ...dialects.tile import LoadOp, TileOp
 from ...dialects.tw import InstructionOp
@@ -51,8 +53,8 @@ def first_difference(before: Trace, after: Trace, tolerance: float) -> Pair | No
         return _of_kernels(before.events, after.events, tolerance)
     return (
         _of_steps(before.events, after.events)
-        or _of_tiles(before, after)
-        or _of_tiles(before, after, placed=True)
+        or _of_tiles(before, after, tolerance)
+        or _of_tiles(before, after, tolerance, placed=True)
     )
 
 
@@ -68,7 +70,10 @@ def _pair(want: Event, found: Event, tolerance: float) -> Pair | None:
     if a is None or b is None or a.size != b.size:
         return Pair(want, found)
     left = a.reshape(b.shape)
-    wrong = differences(b, left, tolerance)
+    if tolerance:
+        wrong = differences(_floats(b, found), _floats(left, want), tolerance)
+    else:
+        wrong = differences(b, left, 0.0)
     if not wrong.any():
         return None
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -104,18 +109,43 @@ def _of_tensors(before: Sequence[Event], after: Sequence[Event], tolerance: floa
     def close(event: Event, others: Sequence[Event]) -> bool:
         return any(_same(other, event, tolerance) for other in others)
 
+    codes = _codes(after[0].op) - _codes(before[0].op)
     for one in after:
-        if close(one, known[_shape(one)]):
+        if _is_of_codes(one.op, codes) or close(one, known[_shape(one)]):
             continue
+        name = tg.MatmulOp.name if _scales(one.op, codes) else one.op.name
         lost = [
             other
             for other in known[_shape(one)]
-            if other.op.name == one.op.name and not close(other, made[_shape(one)])
+            if other.op.name == name and not close(other, made[_shape(one)])
         ]
         lost.sort(key=lambda other: other.location != one.location)
         if lost:
             return _climbed(lost[0], one, before, after, tolerance)
     return None
+
+
+def _codes(op: Operation) -> set[str]:
+    """The weights of a module that are integers, whose columns are scaled behind the product."""
+    return {
+        one.global_name
+        for one in _module(op).walk()
+        if isinstance(one, tg.GlobalOp)
+        and isinstance(one.type, PackedType)
+        and FORMATS[one.type.format.data].channel_scale
+    }
+
+
+def _is_of_codes(op: Operation, codes: set[str]) -> bool:
+    """Whether an op is such a weight, or the product with one: no op before has its values."""
+    weight = op.w.owner if isinstance(op, tg.MatmulOp) else op
+    return isinstance(weight, tg.WeightOp) and weight.global_name in codes
+
+
+def _scales(op: Operation, codes: set[str]) -> bool:
+    """Whether an op scales such a product: it makes what the product made before."""
+    makers = [one.owner for one in op.operands]
+    return any(isinstance(one, tg.MatmulOp) and _is_of_codes(one, codes) for one in makers)
 
 
 def _same(want: Event, found: Event, tolerance: float) -> bool:
@@ -259,7 +289,7 @@ def _goes_on(engine: str, last: Event, events: Sequence[Event]) -> bool:
     return any(one.engine == engine and one.location != last.location for one in later)
 
 
-def _of_tiles(before: Trace, after: Trace, placed: bool = False) -> Pair | None:
+def _of_tiles(before: Trace, after: Trace, tolerance: float, placed: bool = False) -> Pair | None:
     """The first group, in the order before the pass, whose values differ; with `placed`, or whose
     places in regions do."""
     engines = any(one.engine for one in before.events)
@@ -267,14 +297,17 @@ def _of_tiles(before: Trace, after: Trace, placed: bool = False) -> Pair | None:
     found: list[tuple[bool, int, Pair]] = []
     for key in dict.fromkeys((*groups[0], *groups[1])):
         was, now = groups[0].get(key, []), groups[1].get(key, [])
-        at = _first_wrong([one for _, one in was], [one for _, one in now], placed)
+        sides = [[one for _, one in side] for side in (was, now)]
+        at = _first_wrong(sides[0], sides[1], tolerance, placed)
         if at is None:
             continue
         if after.error is not None and at >= len(now):
             continue  # The run ended before it came to it.
         want = was[at][1] if at < len(was) else None
         got = now[at][1] if at < len(now) else None
-        pair = _pair(want, got, 0.0) if want is not None and got is not None else Pair(want, got)
+        pair = (
+            _pair(want, got, tolerance) if want is not None and got is not None else Pair(want, got)
+        )
         number = was[min(at, len(was) - 1)][0] if was else now[at][0]
         vanished = not was or not now
         found.append((vanished, number, pair or Pair(want, got)))
@@ -284,10 +317,13 @@ def _of_tiles(before: Trace, after: Trace, placed: bool = False) -> Pair | None:
 
 def _channels(op: Operation) -> set[str]:
     """The channels of a module that an op lies in."""
-    module = op
-    while module.parent_op() is not None:
-        module = module.parent_op() or module
-    return {one.channel_name for one in module.walk() if isinstance(one, ChannelOp)}
+    return {one.channel_name for one in _module(op).walk() if isinstance(one, ChannelOp)}
+
+
+def _module(op: Operation) -> Operation:
+    while (parent := op.parent_op()) is not None:
+        op = parent
+    return op
 
 
 Key = tuple[str, int | None, str, str]
@@ -305,7 +341,9 @@ def _grouped(events: Sequence[Event], engines: bool) -> dict[Key, list[tuple[int
     return groups
 
 
-def _first_wrong(was: Sequence[Event], now: Sequence[Event], placed: bool) -> int | None:
+def _first_wrong(
+    was: Sequence[Event], now: Sequence[Event], tolerance: float, placed: bool
+) -> int | None:
     """The first place where two sequences differ, unless they are the same values elsewhere."""
     left, right = ([_content(one, placed) for one in side] for side in (was, now))
     missing, surplus = Counter(left) - Counter(right), Counter(right) - Counter(left)
@@ -314,14 +352,30 @@ def _first_wrong(was: Sequence[Event], now: Sequence[Event], placed: bool) -> in
     for at in range(max(len(left), len(right))):
         a = left[at] if at < len(left) else None
         b = right[at] if at < len(right) else None
-        if a != b and (missing[a or b""] or surplus[b or b""]):
+        if a == b or not (missing[a or b""] or surplus[b or b""]):
+            continue
+        if not (tolerance and a and b and _close(was[at], now[at], tolerance)):
             return at
     return None
 
 
+def _close(want: Event, found: Event, tolerance: float) -> bool:
+    """Whether stored bits stand for numbers that are equal enough, and stand where they should."""
+    a, b = want.values, found.values
+    if a is None or b is None or a.size != b.size or _spot(want) != _spot(found):
+        return False
+    left, right = _floats(a, want), _floats(b, found)
+    return not differences(right, left.reshape(right.shape), tolerance).any()
+
+
 def _content(event: Event, placed: bool) -> bytes:
     assert event.values is not None, "grouped by the caller"
-    at = b""
-    if placed and event.place is not None and event.place.memory.name.startswith("@"):
-        at = f"{event.place.memory.name} + {event.place.offset}: ".encode()
-    return at + event.values.tobytes()
+    return (_spot(event).encode() if placed else b"") + event.values.tobytes()
+
+
+def _spot(event: Event) -> str:
+    """Where in a region a write goes; empty on chip."""
+    place = event.place
+    if place is None or not place.memory.name.startswith("@"):
+        return ""
+    return f"{place.memory.name} + {place.offset}: "

@@ -20,7 +20,7 @@ def opt(context: typer.Context) -> None:
     \b
     Examples:
       tilewright opt --help
-      tilewright opt program.mlir -p fuse,tile
+      tilewright opt ir/decode/00-input.mlir -p canonicalise,merge,fuse
     """
     from .. import opt as driver
 
@@ -41,6 +41,7 @@ def asm(
 
     \b
     Examples:
+      tilewright disasm small.tw --entry decode > decode.s
       tilewright asm decode.s -o decode.tw --machine tw-small
     """
     from ...backend.asm import AsmError, assemble
@@ -80,8 +81,8 @@ def disasm(
 
     \b
     Examples:
-      tilewright disasm model.tw --entry decode
-      tilewright disasm model.tw --entry decode --engine mxu
+      tilewright disasm tiny.tw --entry decode
+      tilewright disasm tiny.tw --entry decode --engine mxu
     """
     from ...backend.asm import disassemble
     from ...backend.image import read_image

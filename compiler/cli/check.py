@@ -21,8 +21,8 @@ def check(
 
     \b
     Examples:
-      tilewright check model.tw
-      tilewright check model.tw --entry decode
+      tilewright check tiny.tw
+      tilewright check tiny.tw --entry decode
     """
     from ...backend.errors import TilewrightError
     from ...backend.image import read_image

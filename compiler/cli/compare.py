@@ -43,9 +43,9 @@ def compare_command(
 
     \b
     Examples:
-      tilewright compare old.tw new.tw --context 1024
-      tilewright compare bf16.tw int8.tw --phase prefill --context 512
-      tilewright compare a.json b.json --json
+      tilewright compare tiny.tw tiny8.tw --context 128
+      tilewright compare tiny.tw tiny8.tw --phase prefill --context 64 --json
+      tilewright compare a.json tiny8.tw
     """
     from ...runtime.timing.compare import compare
 

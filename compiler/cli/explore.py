@@ -50,9 +50,9 @@ def explore_command(
 
     \b
     Examples:
-      tilewright explore ./my-llama -o page.html
-      tilewright explore config.json --machine essay-3tbs --weights int4-g128 -o page.html
-      tilewright explore model.tw --context 1024 -o page.html
+      tilewright explore samples/tiny-shakespeare --machine tw-small --context 64 -o page.html
+      tilewright explore tiny.tw --context 128 -o image.html
+      tilewright explore samples/configs/llama-3-70b/config.json --weights int4-g128 -o 70b.html
     """
     from ..explore import document, render
     from ..explore.document import Compiled

@@ -49,11 +49,11 @@ def time_command(
 
     \b
     Examples:
-      tilewright time model.tw --context 1024
-      tilewright time config.json --machine essay-3tbs --weights int4-g128 --batch 8
-      tilewright time ./my-llama --context 512,1024,37 --policy exact
-      tilewright time model.gguf --machine tpu-v5e --phase prefill --context 512 --ops
-      tilewright time config.json --json > a.json
+      tilewright time tiny.tw --context 128
+      tilewright time tiny.tw --phase prefill --context 64 --ops
+      tilewright time samples/tiny-shakespeare --context 100,64,37 --machine tw-small --policy exact
+      tilewright time samples/configs/qwen3-0.6b/config.json --machine tpu-v5e --weights int4-g128
+      tilewright time tiny.tw --context 64 --json > a.json
     """
     image, contexts = image_and_contexts(
         model, machine, phase, context, batch, policy, weights, chunk, quiet=as_json

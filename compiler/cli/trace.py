@@ -57,9 +57,9 @@ def trace_command(
 
     \b
     Examples:
-      tilewright trace model.tw -o step.pftrace --context 1024
-      tilewright trace model.tw -o layers.pftrace --layers 0:2
-      tilewright trace model.tw -o prompt.pftrace --phase prefill --context 512
+      tilewright trace tiny.tw -o step.pftrace --context 128
+      tilewright trace tiny.tw -o layers.pftrace --layers 0:2
+      tilewright trace tiny.tw -o prompt.pftrace --phase prefill --context 64
     """
     from ...backend.machine import Machine
     from ...runtime.timing.steps import time_step
