@@ -33,4 +33,6 @@ def test_a_map_is_what_a_list_is(steps: list[tuple[str, list[tuple[int, int]], i
     missing = [b for first, end in asked for b in range(first, end) if wanted[b] is None]
     assert some.missing(asked) == (missing[0] if missing else -1)
     inside = [(b, owner) for a, e, owner in some.inside(asked) for b in range(a, e)]
-    assert inside == [(b, wanted[b]) for a, e in asked for b in range(a, e) if wanted[b] is not None]
+    assert inside == [
+        (b, wanted[b]) for a, e in asked for b in range(a, e) if wanted[b] is not None
+    ]
