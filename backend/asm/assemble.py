@@ -27,6 +27,15 @@ def assemble(text: str, opcodes: Mapping[str, int] = DEFAULT_OPCODES) -> Program
     return tables.program(fields, engines, located)
 
 
+def source_line(text: str, engine: str, index: int) -> int:
+    """The line, from 1, of an engine's instruction in a text that assembles."""
+    for statement in parse(text).children:
+        if statement is not None and statement.kind == "engine":
+            if statement.child(0).text == engine:
+                return statement.child(index + 1).line
+    raise AssertionError(f"no engine {engine} in the text")
+
+
 def _read_engine(
     engine: str, statement: Node, tables: Tables, opcodes: Mapping[str, int]
 ) -> tuple[list[bytes], list[str]]:

@@ -14,7 +14,8 @@ _TEXTS = {
     "alignment": "{operand} starts at byte {x} of {place}, wanted a multiple of {y}",
     "uninitialised": "{operand} reads byte {x} of {place}, which nothing has written",
     "extent": "{operand} has extent {x} on axis {z}, wanted at least {y}",
-    "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}",
+    "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}: its wait or "
+    "acquire comes first",
     "commit": "commit of channel '{channel}' without an acquired slot",
     "release": "release of channel '{channel}' without a slot that was waited for",
     "held": "halt while {x} slots of channel '{channel}' are held{note}",

@@ -105,6 +105,10 @@ class Runner:
         if words[:4] == ["pip", "install", "-e", "."]:
             install(self.folder)
             return ""
+        if words[:3] == ["pip", "uninstall", "-y"]:
+            for metadata in self.folder.glob(f"{words[3]}-*.dist-info"):
+                shutil.rmtree(metadata)
+            return ""
         ours = words[0] in ("tilewright", "tilewright-opt") and not SHELL.search(line)
         if ours and self.tree is None:
             key = line if words[1] == "compile" and words[2].startswith("samples/") else ""
