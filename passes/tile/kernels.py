@@ -30,10 +30,10 @@ from ..located import PassError, located
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .alone import ops_of
-from .attention import Attention
+from .attention_kernel import Attention
 from .describe_rows import describe_alone, describe_norm, output_of
 from .heads import Heads, Part, Rope
-from .linear import Linear, Step
+from .linear_kernel import Linear, Step
 from .regions import Regions, counted_by
 from .rows import Embedding
 from .rowwise import RowWise

@@ -12,13 +12,13 @@ from ...backend.timing import phases, significand, transfer_bytes
 from ...dialects.shaped import nbytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
-from .attention import Attention
+from .attention_kernel import Attention
 from .heads import Heads
 from .heads_in_panels import Turned, runs_of
 from .heads_on_chip import joined
 from .joint import Joint, Named
 from .kernels import Description
-from .linear import Linear
+from .linear_kernel import Linear
 from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes, taken

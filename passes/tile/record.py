@@ -37,13 +37,13 @@ from ...backend.timing import phases, significand
 from ..located import PassError
 from ..policy import Policy
 from .activations import ACTIVATIONS
-from .attention import Attention
+from .attention_kernel import Attention
 from .heads import Heads
 from .heads import Part as HeadsPart
 from .heads_in_panels import Run
 from .heads_on_chip import joined
 from .joint import Named
-from .linear import Linear
+from .linear_kernel import Linear
 from .plan import Choice
 from .plan_steps import element_bytes
 from .residency import Home, Rooms
