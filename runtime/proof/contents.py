@@ -7,8 +7,8 @@
   that throws away what it computes is safe, and mostly has a wrong address. A result that nothing
   reads at all is none where it goes to a buffer: many instructions have one that is not wanted.
 
-`walk` may skip trips of outermost loops. A slot that is held across one counts as written and read by
-the trips that were skipped; nothing is refused, and regions are not followed.
+`walk` may skip trips of outermost loops. A slot that is held across one counts as written and read
+by the trips that were skipped; nothing is refused, and regions are not followed.
 """
 
 from __future__ import annotations
