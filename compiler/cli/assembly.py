@@ -41,10 +41,10 @@ def asm(
 
     \b
     Examples:
-      tilewright disasm small.tw --entry decode > decode.s
+      tilewright disasm tiny.tw --entry decode > decode.s
       tilewright asm decode.s -o decode.tw --machine tw-small
     """
-    from ...backend.asm import AsmError, assemble
+    from ...backend.asm import AsmError, assemble, source_line
     from ...backend.image import Image, write_image
     from ...backend.machine import load_machine
     from ...runtime.functional.faults import Fault
@@ -56,7 +56,10 @@ def asm(
     try:
         program = assemble(text)
         notes = prove(program, description).notes if proof else ()
-    except (AsmError, Fault, ProofError) as error:
+    except (Fault, ProofError) as error:
+        line = f":{source_line(text, error.engine, error.pc)}" if error.pc >= 0 else ""
+        raise TilewrightError(f"{name}{line}: {error}") from None
+    except AsmError as error:
         raise TilewrightError(f"{name}: {error}") from None
     if not any(map(len, program.engines.values())):
         raise TilewrightError(f"{name}: no engine has an instruction: wanted `engine ld {{ ... }}`")

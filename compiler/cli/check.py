@@ -42,18 +42,23 @@ def check(
     from ...backend.errors import TilewrightError
     from ...backend.image import read_image
     from ...backend.machine import Machine
-    from ...runtime.proof import LONG, check_shared, prove
+    from ...runtime.functional.faults import Fault
+    from ...runtime.proof import LONG, Proof, ProofError, check_shared, prove
 
     opened = read_image(image)
     if entry and entry not in opened.entries:
         raise TilewrightError(f"{image}: no entry '{entry}'; it has {', '.join(opened.entries)}")
     machine = Machine.from_dict(opened.machine)
-    check_shared(opened.entries)
-    found = {
-        name: prove(program, machine, opened.opcodes, follow=LONG)
-        for name, program in opened.entries.items()
-        if entry in ("", name)
-    }
+    found = dict[str, Proof]()
+    place = image
+    try:
+        check_shared(opened.entries)
+        for name, program in opened.entries.items():
+            place = f"{image}, entry {name}"
+            if entry in ("", name):
+                found[name] = prove(program, machine, opened.opcodes, follow=LONG)
+    except (Fault, ProofError) as error:
+        raise TilewrightError(f"{place}: {error}") from None
     compared = _compared(opened, against, list(found)) if against else {}
     differs = any(text for text in compared.values())
     if as_json:

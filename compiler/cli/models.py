@@ -64,10 +64,9 @@ def compile_command(
 
     \b
     Examples:
-      tilewright compile samples/tiny-shakespeare -o tiny.tw
+      tilewright compile samples/tiny-shakespeare --machine tw-small --dump-ir ir/ -o tiny.tw
       tilewright compile samples/tiny-shakespeare --weights int8 -o tiny8.tw
-      tilewright compile samples/tiny-shakespeare --machine tw-small --dump-ir ir/ -o small.tw
-      tilewright compile samples/configs/qwen3-0.6b/config.json --policy bf16 -o shape-only.tw
+      tilewright compile samples/tiny-shakespeare/config.json --policy bf16 -o shape-only.tw
       tilewright compile smollm2.gguf --machine my-machine.toml --max-context 512
     """
     from .. import compile_model

@@ -15,16 +15,18 @@ Written by `python -m tilewright.compiler.cli.page`; a test compares it with the
 Results go to standard output; notices, progress bars and errors to standard error. What the input
 is to blame for is one line `error: ...` and exit status 2.
 
-The tests run the examples from top to bottom in a folder that holds this repository's `samples/`, so a
+The tests run the examples from top to bottom in a folder that holds this repository's `samples/`: a
 later one finds what an earlier one wrote.
 """
 
 NOT_RUN = {
     "demo": "tests/e2e/test_demo.py runs it",
     "smollm2": "it downloads 92 MB; tests/e2e/test_smollm2.py runs the model",
-    "explore samples/configs": "docs/explore.md runs it",
+    "explore samples": "docs/explore.md runs others like it",
+    "time samples/configs": "the README runs one like it",
     "prompt.txt": "with a text of yours",
     "bisect": "docs/bisect.md runs it",
+    "sweep": "the README runs one like it",
     "gui": "it needs a terminal; tests/unit/opt/test_terminal.py opens it without one",
     "warmup": "it compiles the emulator again; .ci/run runs it",
 }

@@ -71,8 +71,8 @@ def sweep(
 
     \b
     Examples:
-      tilewright sweep samples/tiny-shakespeare --machine tw-small --set spm.bytes=128KiB..256KiB*2
-      tilewright sweep samples/tiny-shakespeare --machine tw-1 --machine tw-small --context 64 --json
+      tilewright sweep samples/tiny-shakespeare --machine tw-small --set spm.bytes=128KiB..1MiB*2
+      tilewright sweep samples/tiny-shakespeare --machine tw-1 --machine tpu-v5e --json
       tilewright sweep samples/tiny-shakespeare --context 64 --set lanes=64..256*2 --plot lanes.svg
     """
     from ...backend.machine import load_machine

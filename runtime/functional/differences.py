@@ -16,8 +16,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ...backend.isa import CHANNEL, CONSTANT, Operand, Program
-from ...backend.isa.field import REGISTERS
+from ...backend.isa import CHANNEL, CONSTANT, REGISTERS, Operand, Program
 from .access import Access
 from .loader import Loaded
 from .memories import Memories

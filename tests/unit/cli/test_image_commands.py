@@ -50,6 +50,25 @@ def test_disasm_gives_back_what_asm_took(
     assert again.read_bytes() == image.read_bytes()
 
 
+def test_a_wait_broken_by_hand_is_named_with_its_line(
+    image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, unproven = image.with_name("broken.s"), image.with_name("broken.tw")
+    broken.write_text(SOURCE.replace(" wait release", " release"))
+    line = SOURCE[: SOURCE.index(" wait release")].count("\n") + 1
+    assert run("asm", str(broken), "-o", str(unproven), "--machine", "tw-small") == 2
+    said = (
+        "C4 broken at st instruction 0: copy src names slot 0 of channel 't', this engine holds 0: "
+        "its wait or acquire comes first\n"
+    )
+    assert capsys.readouterr().err == f"error: {broken}:{line}: {said}"
+    words = ("--machine", "tw-small", "--no-proof")
+    assert run("asm", str(broken), "-o", str(unproven), *words) == 0
+    capsys.readouterr()
+    assert run("check", str(unproven)) == 2
+    assert capsys.readouterr().err == f"error: {unproven}, entry main: {said}"
+
+
 def test_disasm_of_one_engine(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("disasm", str(image), "--engine", "st") == 0
     text = capsys.readouterr().out
