@@ -186,12 +186,13 @@ def _of_kernels(before: Sequence[Event], after: Sequence[Event], tolerance: floa
     order = {id(one): number for number, one in enumerate(after)}
     touched: dict[tuple[str, int | None], set[int]] = defaultdict(set)
     for number, one in enumerate(after):
-        if one.place is not None and one.values is not None and one.place.packed is None:
+        if one.place is not None and one.values is not None and one.place.element != "u8":
             _paint(one, images)
             touched[one.location, one.layer].add(id(one.place.memory))
         want = due.get(number)
         if want is not None:
             found = [images[i] for i in touched[one.location, one.layer] if i in images]
+            found += _strips(want, [each for each in after[: number + 1] if _together(each, one)])
             pair = _looked_up(want, found, order, tolerance)
             if pair is not None:
                 return pair
@@ -218,6 +219,33 @@ def _paint(event: Event, images: dict[int, tuple[Array, list[Event | None]]]) ->
     image[offsets.reshape(-1)] = _floats(values, event).reshape(-1)
     for at in offsets.reshape(-1):
         writers[int(at)] = event
+
+
+def _together(one: Event, other: Event) -> bool:
+    return (one.location, one.layer) == (other.location, other.layer)
+
+
+def _strips(want: Event, events: Sequence[Event]) -> list[tuple[Array, list[Event | None]]]:
+    """A tensor of which no memory holds more than some columns at once: what each op writes of it,
+    side by side."""
+    assert want.values is not None, "tensors have values"
+    writes = defaultdict[Operation, list[Event]](list)
+    for one in events:
+        if one.values is not None and one.place is not None and not isinstance(one.op, LoadOp):
+            writes[one.op].append(one)
+    found: list[tuple[Array, list[Event | None]]] = []
+    for written in writes.values():
+        parts = [_floats(one.values, one) for one in written if one.values is not None]
+        rows = len(want.values)
+        if sum(part.size for part in parts) != want.values.size or not rows:
+            continue
+        if any(part.size % rows for part in parts):
+            continue
+        parts = [part.reshape(rows, -1) for part in parts]
+        writers = [[n] * part.shape[1] for n, part in enumerate(parts)]
+        columns: list[Event | None] = [written[n] for one in writers for n in one]
+        found.append((np.hstack(parts).reshape(-1), columns * rows))
+    return found
 
 
 def _looked_up(
