@@ -33,9 +33,10 @@ from ..frontend.weights import WeightStore
 from ..interp.races import watch_races
 from ..interp.tile import run_tile
 from ..origin import INPUT
-from .align import Pair, first_difference
+from .align import first_difference
 from .chain import Chain, Link
 from .finding import Finding, diff_at
+from .pairs import Pair
 from .trace import Event, op_of_error, trace
 
 ROWS = (1, 3, 8)
