@@ -20,10 +20,17 @@ from ...dialects.context import context
 from ...dialects.lowbit import PackedType
 from ...dialects.source import parse_source
 from ...dialects.tg import STORED_ROLES, GlobalOp
-from ..check import CheckError, Results, compare, level_of, tolerance_of
-from ..check_inputs import Launch, RandomCheckpoint
-from ..check_isa import run_program
-from ..frontend.weights import WeightStore
+from ..check import (
+    CheckError,
+    Launch,
+    RandomCheckpoint,
+    Results,
+    compare,
+    level_of,
+    run_program,
+    tolerance_of,
+)
+from ..frontend import WeightStore
 from .chain import Chain
 from .finding import Finding
 from .search import Search, Verdict, explained, launches_of

@@ -18,20 +18,22 @@ from xdsl.ir import Operation
 from ...backend.errors import TilewrightError
 from ...dialects.locations import location_name
 from ..check import (
+    Array,
+    Launch,
+    RandomCheckpoint,
     Results,
     compare,
     launch_text,
     level_of,
     limit,
+    random_launch,
     run_level,
     stored,
     tolerance_of,
     widened,
 )
-from ..check_inputs import Array, Launch, RandomCheckpoint, random_launch
-from ..frontend.weights import WeightStore
-from ..interp.races import watch_races
-from ..interp.tile import run_tile
+from ..frontend import WeightStore
+from ..interp import run_tile, watch_races
 from ..origin import INPUT
 from .align import first_difference
 from .chain import Chain, Link

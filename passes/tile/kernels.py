@@ -16,9 +16,11 @@ from ...dialects.tg import (
     GlobalOp,
     KvAppendOp,
     MatmulOp,
+    OneCacheOp,
     OutputOp,
     RmsNormOp,
     RopeOp,
+    SoftmaxOp,
     SplitOp,
     TakeOp,
     UnaryOp,
@@ -39,6 +41,9 @@ from .steps import Mix, Scores, SeenSoftmax
 
 CACHE_AXES = 5
 """Axes of a cache with layers: layer, sequence, KV head, position, head dimension."""
+
+POSITIONED = "rows"
+"""The launch parameter that counts rows that stand at positions of sequences."""
 
 Description = Linear | Attention | Heads | Embedding | RowWise | Scores | SeenSoftmax | Mix
 
@@ -89,6 +94,7 @@ class Surroundings:
 
 def describe(kernel: FusedOp, around: Surroundings) -> Description:
     """The kernel of a region. Raises PassError for a region no kernel exists for, naming the op."""
+    _check_positions(kernel)
     if (alone := describe_alone(kernel, around)) is not None:
         return alone
     match ops := ops_of(kernel):
@@ -106,6 +112,18 @@ def describe(kernel: FusedOp, around: Surroundings) -> Description:
             return _linear(kernel, ops, around)
         case _:
             return _heads(kernel, ops, around)
+
+
+def _check_positions(kernel: FusedOp) -> None:
+    """Refuse rows without positions where an op asks for them."""
+    for op in ops_of(kernel):
+        masked = isinstance(op, SoftmaxOp) and op.seen is not None
+        if masked or isinstance(op, AttentionOp | KvAppendOp | OneCacheOp | RopeOp):
+            if (count := counted_by(op.operands[0])) != POSITIONED:
+                raise PassError(
+                    f"{located(op)}: rows counted by @{count} have no positions; wanted rows "
+                    f"counted by @{POSITIONED}"
+                )
 
 
 def unsupported(op: Operation | None) -> PassError:
@@ -240,7 +258,8 @@ def _heads(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> H
         ends.append((append.v, None, append.v_cache_name))
     for value, output, cache in ends:
         parts.append(_part(value, output, cache, columns, heads, around))
-    return Heads(parts, around.batch, around.queries)
+    count = counted_by(kernel.parts[0] if kernel.parts else appends[0].k)
+    return Heads(parts, count, around.batch, around.queries)
 
 
 def _part(

@@ -341,8 +341,8 @@ class _Shapes:
             rows["rows"] = widest * FLOAT
         return RowsShape(
             label=named.label,
-            most_rows=rooms.rows if on_chip else self.limits.extents["q_len"],
-            batch=1 if on_chip else kernel.batch,
+            most_rows=rooms.rows if on_chip else self.limits.extents[kernel.counted],
+            batch=kernel.batch if kernel.positioned and not on_chip else 1,
             in_bytes=rows,
             out_row_bytes=0 if on_chip else out,
             local_row_bytes=local * FLOAT,

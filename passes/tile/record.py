@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 
-from ...backend.isa.program import Channel
+from ...backend.isa import Channel
 from ...backend.prediction import (
     AttentionKernel,
     Kernel,
@@ -249,7 +249,7 @@ def _heads(named: Named, kernel: Heads, tile: Tile, rooms: Rooms) -> RowsKernel:
     return RowsKernel(
         op=named.label,
         repeats=named.repeats,
-        count="rows" if inside else "q_len",
+        count="rows" if inside else kernel.counted,
         rows=tile.rows,
         picked=False,
         parts=tuple(parts),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing import ceil_div
+from ..placement import align
 from .shapes import AttentionShape, Footprint, Kernel
 from .tiles import Tile
 
@@ -70,7 +70,8 @@ class _Option:
     later: int
     """Both as a plan's. Of options equal in both the one with smaller slots wins."""
     slots: tuple[int, int, int]
-    """Bytes of the largest slot: of weights, of another ring in the scratchpad, of accumulators."""
+    """Bytes of the largest slot of weights, and of another ring in the scratchpad; of the largest
+    ring in accumulators."""
 
     @property
     def bytes(self) -> int:
@@ -84,8 +85,8 @@ class _Option:
 
 
 def aligned(machine: Machine, nbytes: int) -> int:
-    """`nbytes` rounded up to the machine's alignment."""
-    return ceil_div(nbytes, machine.alignment) * machine.alignment
+    """`nbytes` rounded up to the machine's alignment, as `allocate` does it."""
+    return align(nbytes, machine.alignment)
 
 
 def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> tuple[int, int]:
@@ -95,10 +96,13 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     """
     spm: dict[str, int] = {}
     acc: dict[str, int] = {}
+    slots = dict(LEAST_SLOTS)
     for footprint in footprints:
         for total, part in ((spm, footprint.spm), (acc, footprint.acc)):
             for ring, nbytes in part.items():
-                total[ring] = max(total.get(ring, 0), aligned(machine, nbytes))
+                total[ring] = max(total.get(ring, 0), nbytes)
+        for ring, count in footprint.slots.items():
+            slots[ring] = max(slots.get(ring, 1), count)
     longer: dict[str, int] = {}
     for footprint in footprints:
         for name, nbytes in footprint.longer.items():
@@ -107,10 +111,15 @@ def needs(machine: Machine, footprints: Sequence[Footprint], held: int = 0) -> t
     local = max((aligned(machine, f.local) for f in footprints), default=0)
 
     def rings(total: Mapping[str, int]) -> int:
-        return sum(nbytes * LEAST_SLOTS.get(ring, 1) for ring, nbytes in total.items())
+        return sum(slots.get(ring, 1) * aligned(machine, nbytes) for ring, nbytes in total.items())
 
     # Local buffers are many and small: each may lose up to one alignment at its end.
     return held + rings(spm) + local + 12 * machine.alignment, rings(acc)
+
+
+def _rings_of_sums(footprint: Footprint) -> list[int]:
+    """Bytes of each ring in accumulators."""
+    return [nbytes * footprint.slots.get(ring, 1) for ring, nbytes in footprint.acc.items()]
 
 
 def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later: int) -> _Option:
@@ -118,7 +127,7 @@ def _option(tile: Tile, footprint: Footprint, picoseconds: int, rank: int, later
     slots = (
         footprint.spm.get("weights", 0),
         max(others, default=0),
-        max(footprint.acc.values(), default=0),
+        max(_rings_of_sums(footprint), default=0),
     )
     return _Option(tile, footprint, picoseconds, rank, later, slots)
 
@@ -254,7 +263,7 @@ def _refuse(
         sizes = [option.bytes for option in least]
     else:
         memory, have, want = "accumulators", machine.acc_bytes, acc
-        sizes = [sum(option.footprint.acc.values()) for option in least]
+        sizes = [sum(_rings_of_sums(option.footprint)) for option in least]
     worst = max(range(len(kernels)), key=lambda i: sizes[i])
     rows = least[worst].tile.rows
     return DoesNotFitError(

@@ -40,6 +40,8 @@ class Footprint:
     local: int = 0
     longer: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
     """By which a kernel makes buffers longer that stay over all kernels, by their names."""
+    slots: Mapping[str, int] = field(default_factory=lambda: dict[str, int]())
+    """Slots of rings that need more than others, by their names."""
 
 
 class Kernel(Protocol):
@@ -140,11 +142,12 @@ class AttentionShape:
         return Footprint(
             spm,
             {
-                "scores": lines * tile.depth * FLOAT * (2 if tile.skew > 0 else 1),
-                "pv": lines * self.head * FLOAT * (2 if tile.skew > 1 else 1),
+                "scores": lines * tile.depth * FLOAT,
+                "pv": lines * self.head * FLOAT,
             },
             lines * (self.head + (7 if tile.skew > 1 else 6)) * FLOAT,
             {name: (tile.rows - 1) * nbytes for name, nbytes in self.longer.items()},
+            {"scores": 2 if tile.skew > 0 else 1, "pv": 2 if tile.skew > 1 else 1},
         )
 
     def picoseconds(self, machine: Machine, tile: Tile) -> int:

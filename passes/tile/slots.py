@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ...backend.machine import Machine
 from ...backend.timing import transfer_bytes
-from .search import LEAST_SLOTS, Plan
+from .search import LEAST_SLOTS, Plan, aligned
 from .shapes import Kernel
 from .shapes_linear import LinearShape
 from .tiles import Tile
@@ -43,7 +43,7 @@ def fill_slots(machine: Machine, shapes: Sequence[Kernel], plan: Plan) -> list[T
     ]
     apart = [0 < nbytes * LEAST_FILLED <= slot for nbytes in narrow]
     largest = max((n for n, alone in zip(narrow, apart, strict=True) if alone), default=0)
-    if plan.spm_bytes + LEAST_SLOTS["weights"] * largest > machine.spm_bytes:
+    if plan.spm_bytes + LEAST_SLOTS["weights"] * aligned(machine, largest) > machine.spm_bytes:
         return filled
     return [replace(tile, apart=alone) for tile, alone in zip(filled, apart, strict=True)]
 

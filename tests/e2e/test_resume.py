@@ -9,7 +9,8 @@ import pytest
 from models import Tiny, write_gguf, write_huggingface
 
 from tilewright.backend.errors import TilewrightError
-from tilewright.compiler import check, compile_model
+from tilewright.compiler import compile_model
+from tilewright.compiler.check import pass_checker
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.compiler.opt import main as opt
 from tilewright.compiler.origin import Origin, pipeline_order, read_origin, weights_digest
@@ -116,11 +117,11 @@ def test_each_pass_that_is_left_is_checked(
     def compare(module: object, name: str, *rest: object) -> None:
         checked.append(name)
 
-    monkeypatch.setattr(check, "compare", compare)
+    monkeypatch.setattr(pass_checker, "compare", compare)
     paths = [dumped(tiny, entry, "project") for entry in ("decode", "prefill")]
     resume_model(paths, output=tmp_path / "m.tw", check_each_pass=True)
     assert set(checked) == {"select"}
-    assert len(checked) == len(paths) * check.LAUNCHES
+    assert len(checked) == len(paths) * pass_checker.LAUNCHES
 
 
 def test_options_of_the_model_come_back(tiny: Path, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@
 Without these variables a run is short, always the same, and does not shrink what fails. Every test
 prints its seed and the ranges that it draws from; a failing example is printed as hypothesis does.
 `python tests/fuzz --minutes 10` runs round after round, each with a seed of its own.
+
+A seed gives the same examples in every process: hypothesis would also draw the constants of all
+modules of the project that happen to be loaded, which is switched off here.
 """
 
 from __future__ import annotations
@@ -17,12 +20,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, event, seed, settings
+from hypothesis.internal.conjecture import providers
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 EXAMPLES = int(os.environ.get("TILEWRIGHT_FUZZ_EXAMPLES", "0"))
 """Examples of each test; 0: the few that each names."""
 SEED = int(os.environ.get("TILEWRIGHT_FUZZ_SEED", "0"))
+
+_handle: Any = providers
+if hasattr(_handle, "_get_local_constants"):  # Since hypothesis 6.132.
+    _nothing = _handle.Constants()
+    _handle._get_local_constants = lambda: _nothing
 
 
 @dataclass

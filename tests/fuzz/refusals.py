@@ -12,6 +12,7 @@ KINDS = {
     "rows of another element type": r"@\w+ holds \w+; (wanted|head-wise)",
     "gathered rows without scales": r"that are gathered bring no scale along",
     "too few loop counters": r"loops are nested, \S+ counts",
+    "several KV blocks": r"attention kernels with KV blocks .* set kv-block",
 }
 """What a refusal is called -> what its text says."""
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from long_runs import announce, fuzzed
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
@@ -222,7 +223,18 @@ def bits(results: dict[str, Array]) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in results.items()}
 
 
-@settings(max_examples=25, deadline=None)
+def test_ranges() -> None:
+    announce(
+        "test_projection",
+        {
+            "program": "jobs and loops in up to 6 blocks, loads hoisted over 0 to 2 jobs, 3 rings",
+            "loops": f"{', '.join(COUNTS)} trips, %n 0 to 3, or what data says",
+            "slots": "as many as are needed, and 0 to 2 more",
+        },
+    )
+
+
+@fuzzed(25)
 @given(blocks, st.integers(0, 3), st.integers(0, 2), st.integers(0, 1000))
 def test_every_interleaving_of_a_verified_program_gives_its_bits(
     body: "list[Job | Repeat]", n: int, spare: int, seed: int
@@ -240,7 +252,7 @@ def test_every_interleaving_of_a_verified_program_gives_its_bits(
         assert bits(run_tile(projected, data, parameters, seed=number)) == want
 
 
-@settings(max_examples=25, deadline=None)
+@fuzzed(25)
 @given(blocks, st.integers(0, 3))
 def test_rings_one_slot_short_are_refused(body: "list[Job | Repeat]", n: int) -> None:
     marks = verify_streams(parse(program(body, {})), check_room=False)
@@ -250,7 +262,7 @@ def test_rings_one_slot_short_are_refused(body: "list[Job | Repeat]", n: int) ->
             verify_streams(short)
 
 
-@settings(max_examples=25, deadline=None)
+@fuzzed(25)
 @given(blocks, st.integers(0, 3))
 def test_erased_channels_leave_a_tiled_program_with_the_bits(
     body: "list[Job | Repeat]", n: int

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from long_runs import announce, fuzzed
 
 from tilewright.backend.formats import FORMATS, Packing, pack, quantise
 from tilewright.backend.isa.rows_compute import F_FUNCTIONS, OPS, REDUCTIONS
@@ -19,7 +20,6 @@ ORDERS = ("sequential", "loads-earliest", "stores-latest", "random:5")
 ROOM = 32768
 """Bytes of a source or result region."""
 SEEDS = st.integers(0, 2**32 - 1)
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Random = np.random.Generator
 Bytes = npt.NDArray[np.uint8]
@@ -210,8 +210,20 @@ VECTOR: tuple[Callable[[Bench], None], ...] = (
 )  # fmt: skip
 
 
+def test_ranges() -> None:
+    announce(
+        "test_streams",
+        {
+            "instructions": "1 to 4 of the vector unit or moves, views of any strides; products",
+            "extents": "1 to 130, registers and bounds from 1 below to 2 above",
+            "values": "moderate, one in fifty 0, infinite, no number, or subnormal",
+            "orders": ", ".join(ORDERS),
+        },
+    )
+
+
+@fuzzed(40)
 @given(SEEDS)
-@FUZZ
 def test_vector_instructions(seed: int) -> None:
     rng = np.random.default_rng(seed)
     bench = Bench(rng, "vpu")
@@ -221,8 +233,8 @@ def test_vector_instructions(seed: int) -> None:
     assert not isinstance(same_everywhere(bench), str)
 
 
+@fuzzed(40)
 @given(SEEDS)
-@FUZZ
 def test_moves(seed: int) -> None:
     """copy with outside zeros and bounds, fill, gather and scatter with wild indices, on `ld1`."""
     rng = np.random.default_rng(seed)
@@ -259,8 +271,8 @@ def test_moves(seed: int) -> None:
     assert not isinstance(same_everywhere(t), str)
 
 
+@fuzzed(60)
 @given(SEEDS, st.sampled_from([*FORMATS, "f32", "q4_1"]))
-@settings(FUZZ, max_examples=60)
 def test_products_through_a_pipeline(seed: int, format: str) -> None:
     """ld streams blocks of weights in a loop, mxu accumulates, vpu finishes, st stores."""
     rng = np.random.default_rng(seed)

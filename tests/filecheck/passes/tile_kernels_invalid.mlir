@@ -139,6 +139,26 @@ builtin.module attributes {tw.policy = "exact"} {
   }
 }
 // -----
+builtin.module attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @x : memref<4x64xf32, #tw.hbm>
+  tg.global table @cos : memref<8x8xf32, #tw.hbm> from "rope_cos(10000.0, 16, 8)"
+  tg.global table @sin : memref<8x8xf32, #tw.hbm> from "rope_sin(10000.0, 16, 8)"
+  func.func @entry() {
+    %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@logit_rows>>
+    %y = tg.fused "rope" : tensor<?x64xf32, #tg.sizes<@logit_rows>> {
+      // expected-error @unknown {{rows counted by @logit_rows have no positions; wanted rows counted by @rows}}
+      %r = tg.rope %x, @cos, @sin heads 4 : tensor<?x64xf32, #tg.sizes<@logit_rows>>
+      tg.yield %r
+    }
+    func.return
+  }
+}
+// -----
 // Heads of 32 and of 256 values want blocks of their own; the image notes one.
 // expected-error @unknown {{attention kernels with KV blocks}}
 builtin.module attributes {tw.policy = "exact"} {

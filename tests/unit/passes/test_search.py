@@ -77,9 +77,12 @@ def test_attention_is_cut_where_that_saves_time() -> None:
 
 def test_what_crosses_trips_has_two_slots() -> None:
     footprints = [attention().footprint(Tile(16, 32, 1, cuts)) for cuts in range(3)]
-    one, two, three = (dict(footprint.acc) for footprint in footprints)
-    assert two == {"scores": 2 * one["scores"], "pv": one["pv"]}
-    assert three == {"scores": 2 * one["scores"], "pv": 2 * one["pv"]}
+    slots = [(footprint.slots["scores"], footprint.slots["pv"]) for footprint in footprints]
+    assert slots == [(1, 1), (2, 1), (2, 2)]
+    for footprint, (scores, pv) in zip(footprints, slots, strict=True):
+        # Each slot is rounded up by itself; two have 12 KiB.
+        coarse = replace(SMALL, alignment=16384)
+        assert needs(coarse, [footprint])[1] == 16384 * (scores + pv)
     assert footprints[0].local == footprints[1].local < footprints[2].local
 
 

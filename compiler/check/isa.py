@@ -9,24 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backend.formats import ELEMENTS
-from ..backend.isa import DEFAULT_OPCODES, Program
-from ..backend.isa.field import REGISTERS
-from ..backend.machine import Machine, load_machine
-from ..dialects.shaped import memref_of
-from ..dialects.tg import GlobalOp
-from ..passes.encode import encode_module
-from ..passes.load_entry import load_program
-from ..runtime.functional import Emulator, Memories
-from ..runtime.functional.access import Access
-from ..runtime.functional.loader import load
-from ..runtime.functional.parameters import launch_words
-from ..runtime.functional.reference import EngineState, ReferenceEngine
-from .check_inputs import Array, Launch
-from .frontend.weights import WeightStore
-from .weights import layers_of, stored_globals, weight_pieces
+from ...backend.formats import ELEMENTS
+from ...backend.isa import DEFAULT_OPCODES, REGISTERS, Program
+from ...backend.machine import Machine, load_machine
+from ...dialects.shaped import memref_of
+from ...dialects.tg import STORED_ROLES, GlobalOp
+from ...passes.encode import encode_module
+from ...passes.load_entry import load_program
+from ...runtime.functional import (
+    Access,
+    Emulator,
+    EngineState,
+    Memories,
+    ReferenceEngine,
+    launch_words,
+    load,
+)
+from ..frontend import WeightStore
+from ..weights import layers_of, stored_globals, weight_pieces
+from .launch import Array, Launch
 
-STORED_ROLES = ("weight", "table")
 Watch = Callable[[str, int, tuple[int, ...], NDArray[Any]], None]
 """Told of each write: engine, instruction, counters of the loops around it, the elements."""
 
