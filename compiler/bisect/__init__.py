@@ -1,8 +1,8 @@
 """`tilewright bisect`: the first pass, and the first op, that made a result wrong.
 
 `sources` says where modules come from, `search` which two neighbours differ, `trace` what every op
-of a module writes, and `align` which op is the first whose counterpart writes something else;
-`against` compares with another compilation.
+of a module writes, and `align`, with `align_tensors` and `align_kernels`, which op is the first
+whose counterpart writes something else; `against` compares with another compilation.
 """
 
 from .chain import Chain, Link

@@ -124,9 +124,12 @@ def compare_with_image(
     formats = formats_of(chain.links[-1].module), _formats(other.stored)
     checkpoint = _checkpoint(chain, seed, formats[0] == formats[1])
     searches = [Search(chain, one, checkpoint, seed) for one in launches_of(chain, seed)]
+    wants: dict[int, Results] = {}
     for rounding in (False, True) if tolerance is None else (False,):
-        for ours in searches:
-            want = other.results(ours.launch, checkpoint)
+        for number, ours in enumerate(searches):
+            if number not in wants:
+                wants[number] = other.results(ours.launch, checkpoint)
+            want = wants[number]
             last = len(chain.links) - 1
             if _differs(ours, last, want, tolerance, rounding) is None:
                 continue

@@ -35,9 +35,10 @@ from ..check import (
 from ..frontend import WeightStore
 from ..interp import run_tile, watch_races
 from ..origin import INPUT
-from .align import Pair, first_difference
+from .align import first_difference
 from .chain import Chain, Link
 from .finding import Finding, diff_at
+from .pairs import Pair
 from .trace import Event, op_of_error, trace
 
 ROWS = (1, 3, 8)

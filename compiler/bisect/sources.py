@@ -23,7 +23,7 @@ from ..opt.known import Known, everything
 from ..opt.selection import Wanted, check, select_passes
 from ..opt.watch import first_line
 from ..origin import INPUT, Origin, read_origin
-from ..pipeline import AfterPass
+from ..pipeline import AfterPass, Handed
 from ..resume import common_origin, read_dump
 from .chain import Chain, Link, foreign_op
 
@@ -43,7 +43,7 @@ def chains_of_model(
     load_machine(machine)
     chains: dict[str, Chain] = {}
 
-    def watchers(entry: str) -> list[AfterPass]:
+    def watchers(entry: str, handed: Handed) -> list[AfterPass]:
         chains[entry] = Chain(entry, machine)
         return [chains[entry].record]
 

@@ -23,7 +23,7 @@ from .timed_step import AskedStep, find_step, timed
 
 if TYPE_CHECKING:  # they bring xDSL, which would multiply the time of --help
     from ..explore import Compiled
-    from ..pipeline import AfterPass
+    from ..pipeline import AfterPass, Handed
 
 
 def explore_command(
@@ -67,7 +67,7 @@ def compiled(asked: AskedStep) -> Compiled:
 
     recorders: dict[str, Recorder] = {}
 
-    def watchers(entry: str) -> list[AfterPass]:
+    def watchers(entry: str, handed: Handed) -> list[AfterPass]:
         recorders[entry] = Recorder()
         return [recorders[entry].after_pass]
 

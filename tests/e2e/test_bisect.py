@@ -123,6 +123,21 @@ def test_a_planted_bug_is_named(
     assert f"--stop-after {wrong}" in found["command"]
 
 
+def test_a_model_runs_the_passes_that_are_given(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the place of the compiler's own, on each entry."""
+    monkeypatch.setitem(
+        PASSES, "merge", spoilt("merge", *BUGS["keys and values change places"][1:3])
+    )
+    both = bisect(str(model), *SIZES, "-p", "merge,canonicalise", capsys=capsys)
+    assert [(one["entry"], one["pass_name"]) for one in both] == [
+        ("decode", "merge"),
+        ("prefill", "merge"),
+    ]
+    assert "ir/prefill/00-input.mlir -p merge,canonicalise" in both[1]["command"]
+
+
 def test_nothing_is_found_where_all_is_right(
     dumped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,6 +109,19 @@ def test_a_pass_run_by_hand_moves_the_file_on(sample: tuple[Path, str], tmp_path
     assert resume_model([path], output=tmp_path / "again.tw").digest == digest
 
 
+@pytest.mark.parametrize("entry", ["decode", "prefill"])
+def test_passes_by_hand_tile_as_compile_did(
+    entry: str, sample: tuple[Path, str], tmp_path: Path
+) -> None:
+    """One entry chooses the KV block for all: the heads say what it needs, and what others take."""
+    folder = sample[0] / "ir" / entry
+    tiled = next(folder.glob("*-tile.mlir"))
+    made = tmp_path / "tiled.mlir"
+    words = [str(folder / "00-input.mlir"), "--stop-after", "tile", "-o", str(made)]
+    assert opt(words) == 0
+    assert made.read_text() == tiled.read_text()
+
+
 def test_each_pass_that_is_left_is_checked(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
