@@ -24,12 +24,10 @@ from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
-from ..passes.tile.record import plan_of
-from ..passes.tile.search import DoesNotFitError
+from ..passes.tile import DoesNotFitError, plan_of
 from ..runtime.proof import prove
 from .bound import formats_of
-from .frontend.builder import EntryShape
-from .frontend.loader import Model, load_model
+from .frontend import EntryShape, Model, load_model
 from .opt.watch import EVERY, Shown, Watch
 from .origin import Origin, origin_of
 from .pipeline import AfterPass, PassRun, passes_behind, passes_for, run_passes

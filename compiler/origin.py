@@ -26,8 +26,7 @@ from typing import Any
 from ..backend.errors import TilewrightError
 from ..backend.machine import load_machine
 from ..passes.stages import STAGES, UNFUSED
-from .frontend.graph_text import DUMP_TITLE
-from .frontend.loader import Model
+from .frontend import DUMP_TITLE, Model
 
 INPUT = "input"
 """What a file stands behind that no pass has seen."""

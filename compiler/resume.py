@@ -40,7 +40,7 @@ from .driver import (
     silent,
     watch_entry,
 )
-from .frontend.loader import Model, load_model
+from .frontend import Model, load_model
 from .opt.watch import first_line
 from .origin import INPUT, Origin, pipeline_order, read_origin, weights_digest
 from .pipeline import AfterPass

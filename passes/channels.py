@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import IntAttr, MemRefType, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ..backend.machine.description import SMALLEST_ALIGNMENT
+from ..backend.machine import SMALLEST_ALIGNMENT
 from ..dialects.spaces import EngineAttr, space_name
 from ..dialects.stream import (
     AcquireOp,

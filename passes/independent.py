@@ -12,8 +12,7 @@ from ..dialects.lowbit import TileType
 from ..dialects.stream import RecvOp
 from ..dialects.tg import GetOp
 from ..dialects.tile import BoxOp, PartOp, TileOp, align_box, box_shape, boxes_of, element_of
-from .select.index import IndexValues
-from .select.scalars import Scalars, Scope, Sum
+from .select import IndexValues, Scalars, Scope, Sum
 
 TABLE_STRIDE = 1 << 20
 """Distance of two launch parameters here, where only their being different matters."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..isa import BY_MNEMONIC, DEFAULT_OPCODES, Ins, Program, encode
-from ..isa.codec import EncodingError
+from ..isa import BY_MNEMONIC, DEFAULT_OPCODES, EncodingError, Ins, Program, encode
 from .operands import read_item
 from .statements import read_tables
 from .tables import Tables

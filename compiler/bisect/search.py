@@ -32,9 +32,8 @@ from ..check import (
     tolerance_of,
     widened,
 )
-from ..frontend.weights import WeightStore
-from ..interp.races import watch_races
-from ..interp.tile import run_tile
+from ..frontend import WeightStore
+from ..interp import run_tile, watch_races
 from ..origin import INPUT
 from .align import Pair, first_difference
 from .chain import Chain, Link

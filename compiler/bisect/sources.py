@@ -18,7 +18,7 @@ from ...dialects.faults import place_of
 from ...dialects.source import Places, parse_source
 from ..check import level_of
 from ..driver import compile_programs, entry_shapes, kv_block_of
-from ..frontend.loader import Model, load_model
+from ..frontend import Model, load_model
 from ..opt.known import Known, everything
 from ..opt.selection import Wanted, check, select_passes
 from ..opt.watch import first_line

@@ -15,12 +15,8 @@ from ...backend.errors import TilewrightError
 from ...dialects import tg
 from ...dialects.tw import LoopOp, ProgramOp
 from ..check import Launch, RandomCheckpoint, level_of, stored
-from ..frontend.weights import WeightStore
-from ..interp.tensor import run_graph
-from ..interp.tile import start
-from ..interp.tile_channels import Ring
-from ..interp.tile_machine import InterpretError, TileMachine
-from ..interp.tile_memory import Place
+from ..frontend import WeightStore
+from ..interp import InterpretError, Place, Ring, TileMachine, run_graph, start
 
 Array = NDArray[Any]
 

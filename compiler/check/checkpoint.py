@@ -14,11 +14,20 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from ...backend.errors import TilewrightError
-from ...backend.formats import CHANNEL_SCALE, ELEMENTS, Blocks, find_format, parse_recipe, quantise
-from ...backend.formats.recipes import Call, Node, Source
+from ...backend.formats import (
+    CHANNEL_SCALE,
+    ELEMENTS,
+    Blocks,
+    Call,
+    Node,
+    Source,
+    find_format,
+    parse_recipe,
+    quantise,
+)
 from ...dialects.lowbit import PackedType
 from ...dialects.tg import GlobalOp
-from ..frontend.tables import is_table
+from ..frontend import is_table
 
 
 class CheckInputError(TilewrightError):

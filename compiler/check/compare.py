@@ -12,7 +12,7 @@ from ...backend.errors import TilewrightError
 from ...dialects.tg import KvAppendOp, OutputOp
 from ...dialects.tile import StoreOp, TileOp, globals_written
 from ...dialects.tw import InstructionOp, Place
-from ..interp.tile import where
+from ..interp import where
 from .launch import Array, Launch
 
 TOLERANCES = {"exact": 1e-4, "bf16": 5e-2}

@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from ...backend.formats import ELEMENTS
-from ...backend.isa import Program
-from ...backend.isa.field import REGISTERS
+from ...backend.isa import REGISTERS, Program
 from ...backend.machine import load_machine
 from ...dialects.shaped import memref_of
 from ...dialects.tg import STORED_ROLES, GlobalOp
 from ...passes.encode import encode_module
 from ...passes.load_entry import load_program
-from ...runtime.functional import Emulator, Memories
-from ...runtime.functional.access import Access
-from ...runtime.functional.loader import load
-from ...runtime.functional.parameters import launch_words
-from ...runtime.functional.reference import EngineState, ReferenceEngine
+from ...runtime.functional import (
+    Access,
+    Emulator,
+    EngineState,
+    Memories,
+    ReferenceEngine,
+    launch_words,
+    load,
+)
 from ..frontend import WeightStore
 from ..weights import layers_of, stored_globals, weight_pieces
 from .launch import Array, Launch

@@ -10,9 +10,7 @@ from ...dialects.tg import GlobalOp
 from ...dialects.tile import TileOp
 from ...dialects.tw import ProgramOp
 from ..frontend import WeightStore
-from ..interp.tensor import run_graph
-from ..interp.tile import run_tile
-from ..interp.tile_machine import functions
+from ..interp import functions, run_graph, run_tile
 from ..weights import weight_pieces
 from .checkpoint import RandomCheckpoint
 from .isa import run_isa

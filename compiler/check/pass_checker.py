@@ -11,8 +11,7 @@ from ...backend.errors import TilewrightError
 from ...dialects.lowbit import PackedType
 from ...dialects.tg import GlobalOp
 from ..frontend import WeightStore
-from ..interp.races import find_races
-from ..interp.tile import run_tile
+from ..interp import find_races, run_tile
 from .checkpoint import RandomCheckpoint, sources_of
 from .compare import CheckError, compare, launch_text, tolerance_of
 from .launch import Launch, random_launch

@@ -9,7 +9,7 @@ import typer
 
 from ...backend.errors import TilewrightError
 from .options import MachineName, Proof
-from .output import USER_ERROR
+from .output import USER_ERROR, note
 
 
 def opt(context: typer.Context) -> None:
@@ -55,8 +55,7 @@ def asm(
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     try:
         program = assemble(text)
-        if proof:
-            prove(program, description)
+        notes = prove(program, description).notes if proof else ()
     except (Fault, ProofError) as error:
         line = f":{source_line(text, error.engine, error.pc)}" if error.pc >= 0 else ""
         raise TilewrightError(f"{name}{line}: {error}") from None
@@ -64,6 +63,8 @@ def asm(
         raise TilewrightError(f"{name}: {error}") from None
     if not any(map(len, program.engines.values())):
         raise TilewrightError(f"{name}: no engine has an instruction: wanted `engine ld {{ ... }}`")
+    for one in notes:
+        note(f"note: {one}")
     image = Image(
         machine=description.to_dict(),
         policy="exact",

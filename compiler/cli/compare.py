@@ -11,7 +11,8 @@ from ...backend.errors import TilewrightError
 from .options import Json, Sequences
 from .output import print_columns, print_json
 from .phases import check_phase, contexts_of
-from .timing import default_context, op_text, opened, timed
+from .timed_step import default_context, opened, timed
+from .timing import op_text
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
     from ...backend.image import Image

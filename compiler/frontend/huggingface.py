@@ -17,6 +17,7 @@ from .checkpoint import (
     tensor_named,
 )
 from .huggingface_tokenizer import huggingface_tokenizer
+from .model_files import file_in
 from .safetensors_file import TYPES, SafetensorsFile
 
 _INDEX = "model.safetensors.index.json"
@@ -33,7 +34,7 @@ class HuggingFaceCheckpoint:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config: Mapping[str, object] = read_json(path / "config.json")
+        self.config: Mapping[str, object] = read_json(file_in(path, "config.json"))
         self._homes = self._open()
         self._infos = {name: self._info(name) for name in self._homes}
 
@@ -61,7 +62,7 @@ class HuggingFaceCheckpoint:
         return huggingface_tokenizer(self.path, self.config)
 
     def _open(self) -> dict[str, SafetensorsFile]:
-        single, index = self.path / _SINGLE, self.path / _INDEX
+        single, index = file_in(self.path, _SINGLE), file_in(self.path, _INDEX)
         if single.exists():
             file = SafetensorsFile(single)
             return dict.fromkeys(file.tensors, file)
@@ -82,7 +83,7 @@ class HuggingFaceCheckpoint:
                     f"{index}: tensor {name!r} lies in {repr(home)[:99]}, not a file beside it"
                 )
             if home not in files:
-                files[home] = SafetensorsFile(self.path / home)
+                files[home] = SafetensorsFile(file_in(self.path, home))
             if name not in files[home].tensors:
                 raise CheckpointError(f"{index}: tensor {name!r} is not in {home}")
             homes[name] = files[home]

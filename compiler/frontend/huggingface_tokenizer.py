@@ -8,6 +8,7 @@ from typing import cast
 
 from ...backend.json_text import parse_json
 from .checkpoint import CheckpointError, TokenizerMaterial
+from .model_files import file_in
 
 
 def huggingface_tokenizer(
@@ -16,20 +17,20 @@ def huggingface_tokenizer(
     """The material of `tokenizer.json`, or None if there is none in the folder.
 
     End tokens are those of config.json and generation_config.json together. Raises
-    CheckpointError when a file is not the JSON that it should be.
+    CheckpointError when a file is not the JSON that it should be, or leads out of the folder.
     """
-    path = folder / "tokenizer.json"
+    path = file_in(folder, "tokenizer.json")
     if not path.exists():
         return None
     text = _text(path)
     _parsed(path, text)
-    settings = _optional(folder / "tokenizer_config.json")
+    settings = _optional(file_in(folder, "tokenizer_config.json"))
     special = {
         name: word
         for name in ("bos_token", "eos_token", "unk_token", "pad_token")
         if (word := _word(settings.get(name))) is not None
     }
-    generation = _optional(folder / "generation_config.json")
+    generation = _optional(file_in(folder, "generation_config.json"))
     ends = dict.fromkeys(
         number
         for source in (model_config, generation)
@@ -90,7 +91,7 @@ def _template(folder: Path, settings: Mapping[str, object]) -> str | None:
 
     Raises CheckpointError for what is neither.
     """
-    path = folder / "chat_template.jinja"
+    path = file_in(folder, "chat_template.jinja")
     if path.exists():
         return _text(path)
     found = settings.get("chat_template")

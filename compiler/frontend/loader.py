@@ -112,6 +112,8 @@ def load_model(path: str | Path) -> Model:
 
 
 def _magic(path: Path) -> bytes:
+    if path.is_fifo():
+        raise CheckpointError(f"{path}: is a pipe; give a file")
     try:
         with open(path, "rb") as file:
             return file.read(4)

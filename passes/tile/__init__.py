@@ -22,6 +22,7 @@ from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
 from ..symbols import entry_function, globals_of, scalars_of, tables_of
+from .activations import ACTIVATIONS
 from .attention import Attention, emit_attention
 from .emitter import Emitter, Index
 from .heads import Heads, emit_heads
@@ -30,14 +31,15 @@ from .joint import Named
 from .kernels import Description, Surroundings, describe
 from .linear import Linear, emit_linear
 from .plan import Limits, choose
-from .record import record_plan
+from .record import plan_of, record_plan
 from .regions import ROW_COUNTS, assign_regions
 from .residency import Rooms
 from .rows import Embedding, emit_embedding
+from .search import DoesNotFitError
 from .steps import emit_step
 from .tiles import Tile
 
-__all__ = ["TilePass"]
+__all__ = ["ACTIVATIONS", "DoesNotFitError", "TilePass", "plan_of"]
 
 
 @dataclass(frozen=True)

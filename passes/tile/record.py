@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 
-from ...backend.isa.program import Channel
+from ...backend.isa import Channel
 from ...backend.prediction import (
     AttentionKernel,
     Kernel,

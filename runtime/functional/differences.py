@@ -16,8 +16,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ...backend.isa import CHANNEL, CONSTANT, Operand, Program
-from ...backend.isa.field import REGISTERS
+from ...backend.isa import CHANNEL, CONSTANT, REGISTERS, Operand, Program
 from .access import Access
 from .loader import Loaded
 from .memories import Memories
@@ -132,7 +131,8 @@ class Record(ReferenceEngine):
         ]
         place = self.loaded.place(engine.index, engine.pc, self._counters(engine))
         source = f"; it reads {', '.join(reads)}" if reads else ""
-        text = f"{engine.name} instruction {engine.pc}, {place}: {ins.mnemonic} {what}{source}"
+        where = f"{engine.name} instruction {engine.pc}{f', {place}' if place else ''}"
+        text = f"{where}: {ins.mnemonic} {what}{source}"
         return Difference(engine.name, engine.pc, place, text)
 
     def _counters(self, engine: EngineState) -> tuple[int, ...]:

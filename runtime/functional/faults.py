@@ -7,10 +7,7 @@ they agree word for word.
 from dataclasses import dataclass
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, REGION
-from ...backend.isa.program import Program
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, REGION, Ins, Program
 
 _TEXTS = {
     "bounds": "{operand} touches bytes {x} to {y} of {place}, which has {z} bytes",

@@ -16,8 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...backend.isa import BY_MNEMONIC, CHANNEL, Ins
-from ..functional.faults import UNINITIALISED_FAULT, FaultPoint
-from ..functional.loader import Loaded
+from ..functional import UNINITIALISED_FAULT, FaultPoint, Loaded
 from .byte_map import ByteMap
 from .clocks import Runs
 from .errors import as_fault, location_of

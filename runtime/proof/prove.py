@@ -12,8 +12,7 @@ from typing import Any
 
 from ...backend.isa import DEFAULT_OPCODES, Program
 from ...backend.machine import Machine
-from ..functional.loader import load
-from ..functional.parameters import launch_words
+from ..functional import launch_words, load
 from .addresses import check_addresses
 from .errors import ProofError
 from .launches import Corner, corners

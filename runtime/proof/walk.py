@@ -18,16 +18,14 @@ from ...backend.isa import (
     CONSTANT,
     COUNTER_LOW,
     NO_REGISTER,
+    PACKED_ROLES,
     REGION,
     Ins,
     Operand,
 )
-from ...backend.isa.program import PACKED_ROLES
-from ...backend.numerics.scalar import alu
-from ..functional.channels import ChannelState
-from ..functional.faults import BOUNDS_FAULT, FaultPoint
-from ..functional.loader import Loaded
-from ..timing.decoded import Step, steps_of
+from ...backend.numerics import alu
+from ..functional import BOUNDS_FAULT, ChannelState, FaultPoint, Loaded
+from ..timing import Step, steps_of
 from .clocks import Access, History, Runs
 from .contents import Contents
 from .errors import ProofError, as_fault, broken, location_of

@@ -139,7 +139,12 @@ class Runner:
     def _environment(self) -> dict[str, str]:
         names = (self.tree or ROOT) / "tests" / ".ns"
         path = f"{self.tools}{os.pathsep}{os.environ['PATH']}"
-        return {"PATH": path, "PYTHONPATH": f"{names}{os.pathsep}{self.folder}", "COLUMNS": "100"}
+        return {
+            "PATH": path,
+            "PYTHONPATH": f"{names}{os.pathsep}{self.folder}",
+            "PYTEST_ADDOPTS": "--numprocesses=0",
+            "COLUMNS": "100",
+        }
 
     def _keep(self, key: str, words: list[str], said: str) -> None:
         kept = self.compiled.folder / str(len(self.compiled.made))

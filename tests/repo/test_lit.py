@@ -25,10 +25,10 @@ def test_lit_finds_them_all() -> None:
 
 def test_lit_runs_what_pytest_runs() -> None:
     """The smallest file of each folder, as pytest has run each RUN line of all; with
-    TILEWRIGHT_ALL_LIT all of them."""
+    TILEWRIGHT_LONG_TESTS all of them."""
     folders = sorted({path.parent for path in FOLDER.rglob("*.mlir")})
     files = [min(folder.glob("*.mlir"), key=lambda path: path.stat().st_size) for folder in folders]
-    if os.environ.get("TILEWRIGHT_ALL_LIT"):
+    if os.environ.get("TILEWRIGHT_LONG_TESTS"):
         files = sorted(FOLDER.rglob("*.mlir"))
     done = lit("-j2", *map(str, files))
     assert done.returncode == 0, done.stdout

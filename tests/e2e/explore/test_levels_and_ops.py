@@ -1,60 +1,8 @@
 """The explorer's page, clicked through in Chromium, and what it shows."""
 
-import shutil
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from playwright.sync_api import Page, expect
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-
-from tilewright.compiler.cli import main
-
-SAMPLE = Path(__file__).parents[2] / "samples" / "tiny-shakespeare"
 OP = "blk.{l}.ffn_down"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
-STEP = ["--machine", "tw-small", "--context", "48", "--chunk", "8"]
-
-
-def run(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert not stop.value.code
-
-
-@pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("no chromium on this machine: the explorer's page is not clicked through")
-        pytest.skip("no chromium on this machine; install the package chromium to run this")
-    with warnings.catch_warnings(), sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(10_000)
-        yield page
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def model_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("explore") / "page.html"
-    run("explore", str(SAMPLE), *STEP, "-o", str(path))
-    return path.as_uri()
-
-
-@pytest.fixture
-def page(browser_page: Page, model_page: str) -> Iterator[Page]:
-    wrong: list[str] = []
-    browser_page.on("pageerror", lambda error: wrong.append(str(error)))
-    browser_page.goto("about:blank")
-    browser_page.goto(model_page)
-    browser_page.wait_for_selector("body[data-ready]")
-    yield browser_page
-    assert not wrong
 
 
 def test_passes_lead_to_a_difference_by_op(page: Page) -> None:
@@ -122,13 +70,9 @@ def test_keys_walk_the_ops_and_light_their_instructions(page: Page) -> None:
 
 
 def test_an_image_has_instructions_but_says_that_it_holds_no_ir(
-    browser_page: Page, tmp_path: Path
+    browser_page: Page, image_page: str
 ) -> None:
-    image, path = tmp_path / "small.tw", tmp_path / "image.html"
-    run("compile", str(SAMPLE), "--machine", "tw-small", "--max-context", "48", "--chunk", "8",
-        "-o", str(image))  # fmt: skip
-    run("explore", str(image), "-o", str(path))
-    browser_page.goto(path.as_uri())
+    browser_page.goto(image_page)
     expect(browser_page.locator("#view .notice")).to_contain_text("An image holds no IR")
     browser_page.click(f'#ops li[data-op="{OP}"]')
     browser_page.keyboard.press("4")

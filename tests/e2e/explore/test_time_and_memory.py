@@ -1,26 +1,18 @@
 """The explorer's views over time and memory, clicked through, beside what `time` reports."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from tilewright.compiler.explore.steps import step_sections
-from tilewright.compiler.frontend import load_model
-from tilewright.compiler.timing import compile_for_step
-
-from .test_explore import OP, SAMPLE, browser_page, model_page, page, run
-
-__all__ = ["browser_page", "model_page", "page"]
+OP = "blk.{l}.ffn_down"
 
 
-@pytest.fixture(scope="module")
-def timed() -> dict[str, Any]:
-    """The same sections, from the same model compiled the same way."""
-    image = compile_for_step(load_model(str(SAMPLE)), "decode", [48], "tw-small", chunk=8)
-    return step_sections(image, [48])
+@pytest.fixture(scope="session")
+def timed(document: dict[str, Any]) -> dict[str, Any]:
+    """The sections that the views draw."""
+    return document["timed"]
 
 
 def show(page: Page, **state: str) -> None:
@@ -104,14 +96,13 @@ def test_parts_of_the_gap_add_up(page: Page, timed: dict[str, Any]) -> None:
     assert saved == whole - tried[first.get_attribute("data-what") or ""]["picoseconds"] > 0
 
 
-def test_an_image_has_the_same_views(page: Page, tmp_path: Path, timed: dict[str, Any]) -> None:
-    image, html = tmp_path / "m.tw", tmp_path / "image.html"
-    run("compile", str(SAMPLE), "--machine", "tw-small", "--policy", "bf16", "--chunk", "8",
-        "--max-context", "48", "-o", str(image))  # fmt: skip
-    run("explore", str(image), "--context", "48", "-o", str(html))
-    page.goto(html.as_uri() + "#view=causes")
-    page.wait_for_selector("body[data-ready]")
-    total = page.locator("tfoot [data-total]").get_attribute("data-total")
+def test_an_image_has_the_same_views(
+    browser_page: Page, image_page: str, timed: dict[str, Any]
+) -> None:
+    browser_page.goto("about:blank")
+    browser_page.goto(image_page + "#view=causes")
+    browser_page.wait_for_selector("body[data-ready]")
+    total = browser_page.locator("tfoot [data-total]").get_attribute("data-total")
     assert int(total or "") == sum(timed["decode"]["report"]["launches"])
 
 

@@ -1,4 +1,4 @@
-"""`compile_for_step`: an image in memory that fits a step, for `tilewright time MODEL`."""
+"""`programs_for_step`: an image in memory that fits a step, for `tilewright time MODEL`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,7 @@ from collections.abc import Sequence
 from ..backend.errors import TilewrightError
 from ..backend.image import Image, sealed_image
 from .driver import CompiledEntry, Progress, Watchers, compile_programs
-from .frontend.loader import Model
-
-
-def compile_for_step(
-    model: Model,
-    phase: str,
-    contexts: Sequence[int],
-    machine: str = "tw-1",
-    policy: str = "bf16",
-    weights: str | None = None,
-    chunk: int | None = None,
-    progress: Progress | None = None,
-) -> Image:
-    """All entries of a model, for a batch of these contexts: programs alone, no weights.
-
-    Arguments and errors are those of `programs_for_step`.
-    """
-    return programs_for_step(model, phase, contexts, machine, policy, weights, chunk, progress)[0]
+from .frontend import Model
 
 
 def programs_for_step(
@@ -39,12 +22,13 @@ def programs_for_step(
     max_context: int | None = None,
     watchers: Watchers | None = None,
 ) -> tuple[Image, dict[str, CompiledEntry]]:
-    """The image of `compile_for_step`, and what compiling each entry gave.
+    """All entries of a model, for a batch of these contexts: programs alone, no weights.
 
-    `watchers` gives what is called after each pass of an entry. The image has one sequence for each
-    context, and a cache as long as the longest, or `max_context`. A launch of `prefill` takes
-    `chunk` tokens of a sequence: by default the longest prompt where prompts are timed, else what
-    `compile_model` takes. Raises TilewrightError for whatever the user can mend.
+    The image has one sequence for each context, and a cache as long as the longest, or
+    `max_context`. A launch of `prefill` takes `chunk` tokens of a sequence: by default the longest
+    prompt where prompts are timed, else what `compile_model` takes. `watchers` gives what is called
+    after each pass of an entry. Beside the image stands what compiling each entry gave. Raises
+    TilewrightError for whatever the user can mend.
     """
     longest = max(contexts)
     if model.config is None:
