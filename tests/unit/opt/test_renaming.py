@@ -29,8 +29,13 @@ def test_what_a_pass_counts_anew_is_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    "load", ["  tile.load @a[%0] [4] to %x_1", "  tile.load @a[%1] [4] to %x", "  tile.load @a[%1] [4] to %y"]
-)  # fmt: skip
+    "load",
+    [
+        "  tile.load @a[%0] [4] to %x_1",
+        "  tile.load @a[%1] [4] to %x",
+        "  tile.load @a[%1] [4] to %y",
+    ],
+)
 def test_another_value_is_a_change(load: str) -> None:
     assert renamed(
         "  %0 = arith.muli %a, %a : index",
