@@ -63,7 +63,7 @@ class _Names:
         if any(self.behind.get(a, b) != b or self.before.get(b, a) != a for a, b in used):
             return False
         for a, b in pairs:
-            self.before.pop(self.behind.get(a, b), None)
-            self.behind.pop(self.before.get(b, a), None)
+            self.before.pop(self.behind.get(a, ""), None)
+            self.behind.pop(self.before.get(b, ""), None)
             self.behind[a], self.before[b] = b, a
         return True

@@ -65,8 +65,8 @@ class Names {
     const known = (map, name, otherwise) => (map.has(name) ? map.get(name) : otherwise);
     if (pairs.some(([a, b]) => !fresh.has(a) && (known(this.behind, a, b) !== b || known(this.before, b, a) !== a))) return false;
     for (const [a, b] of pairs) {
-      this.before.delete(known(this.behind, a, b));
-      this.behind.delete(known(this.before, b, a));
+      this.before.delete(this.behind.get(a));
+      this.behind.delete(this.before.get(b));
       this.behind.set(a, b); this.before.set(b, a);
     }
     return true;
