@@ -47,8 +47,17 @@ class Chain:
     """Each module was read from a file: what stands behind an edited one was made before."""
     path: Path | None = None
     """The file that the first module was read from, where passes made the others."""
+    begins: str = INPUT
+    """The pass behind which the first module stands, or `input`."""
+    texts: dict[int, str] = field(default_factory=dict[int, str])
     left_out: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Passes behind which no interpreter can run the module, each with the op that none knows."""
+
+    def text(self, number: int) -> str:
+        """A module's text without locations: modules of one text compute the same."""
+        if number not in self.texts:
+            self.texts[number] = str(self.links[number].module)
+        return self.texts[number]
 
     def record(
         self, previous: ModulePass | None, module: ModuleOp, following: ModulePass | None
@@ -58,7 +67,7 @@ class Chain:
         Watch().after_pass(previous, module, following)
         if previous is None:
             self.links, self.left_out = [], []
-        name = INPUT if previous is None else previous.name
+        name = self.begins if previous is None else previous.name
         unknown = foreign_op(module)
         if unknown is not None:
             self.left_out.append((name, unknown.name))

@@ -94,11 +94,13 @@ class Finding:
         return first + way + agreed
 
 
-def diff_at(before: ModuleOp, after: ModuleOp, places: set[str]) -> tuple[str, ...]:
+def diff_at(
+    before: ModuleOp, after: ModuleOp, places: set[str], sides: tuple[str, str]
+) -> tuple[str, ...]:
     """A unified diff of the lines that belong to these locations."""
     ends = tuple(f' loc("{place}")' for place in places if place)
     was, now = (_lines_at(one, ends) for one in (before, after))
-    lines = list(unified_diff(was, now, "before", "after", lineterm="", n=1))
+    lines = list(unified_diff(was, now, *sides, lineterm="", n=1))
     if len(lines) > MOST_LINES:
         return (*lines[:MOST_LINES], f"... {len(lines) - MOST_LINES} more lines")
     return tuple(lines)

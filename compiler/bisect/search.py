@@ -68,6 +68,8 @@ class Search:
     def results(self, number: int) -> Results:
         """State and outputs of a module. Raises TilewrightError where it cannot run."""
         if number not in self.ran:
+            if number and self.chain.text(number) == self.chain.text(number - 1):
+                return self.results(number - 1)
             self.ran[number] = run_level(
                 self.module(number), self.launch, self.checkpoint, self.chain.machine
             )
@@ -100,7 +102,8 @@ class Search:
     def verdict(self, number: int) -> Verdict | None:
         """What is wrong with a module; None if nothing is."""
         if number not in self.judged:
-            self.judged[number] = self._judge(number)
+            same = number > 0 and self.chain.text(number) == self.chain.text(number - 1)
+            self.judged[number] = self.verdict(number - 1) if same else self._judge(number)
         return self.judged[number]
 
     def _judge(self, number: int) -> Verdict | None:
@@ -204,11 +207,13 @@ def explained(
     want: Results,
     tolerance: float,
     command: str,
+    sides: tuple[str, str] = ("before", "after"),
 ) -> Finding:
     """The op of a wrong module that is the first to write other values than its counterpart in
-    `base`; its outputs' errors are measured by `want`.
+    `base`; its outputs' errors are measured by `want`. `sides` name the two in the diff.
     """
     chain, after = search.chain, search.chain.links[bad]
+    name = after.name if bad else INPUT
     pair, diff = None, ()
     op = verdict.op
     before = base[0].chain.links[base[1]] if base is not None else None
@@ -229,11 +234,11 @@ def explained(
     if pair is not None:
         places |= {one.location for one in (pair.want, pair.found) if one is not None}
     if before is not None:
-        diff = diff_at(before.module, after.module, places)
+        diff = diff_at(before.module, after.module, places, sides)
     wanted, found = _values(pair)
     return Finding(
         entry=chain.entry,
-        pass_name=after.name,
+        pass_name=name,
         op=op.name if op is not None else "",
         location=location_name(op) if op is not None else "",
         layer=event.layer if event is not None else None,
@@ -246,7 +251,7 @@ def explained(
         outputs=_errors(want, verdict.results or {}, tolerance),
         launch=launch_text(search.launch),
         diff=diff,
-        command=_filled(command, chain, max(bad - 1, 0), after.name),
+        command=_filled(command, chain, max(bad - 1, 0), name),
     )
 
 

@@ -139,7 +139,8 @@ def _of_passes(
     except TilewrightError as error:
         raise TilewrightError(f"{path}: {error}") from None
     machine = wanted.options.get("machine") or (origin.machine if origin is not None else None)
-    chain = Chain(_entry(module, path), machine or "", path=path)
+    begins = origin.after if origin is not None else INPUT
+    chain = Chain(_entry(module, path), machine or "", path=path, begins=begins)
     failed = ""
     try:
         PassPipeline(tuple(passes), chain.record).apply(known.context(), module)

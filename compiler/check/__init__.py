@@ -19,7 +19,7 @@ from .compare import (
     tolerance_of,
     writers_of,
 )
-from .isa import run_isa, stored_bytes
+from .isa import run_isa, run_program, stored_bytes
 from .launch import Array, Launch, random_launch
 from .levels import Results, level_of, run_level, stored
 from .pass_checker import PassChecker, check_pass, widened
@@ -42,6 +42,7 @@ __all__ = [
     "random_launch",
     "run_isa",
     "run_level",
+    "run_program",
     "stored",
     "stored_bytes",
     "tolerance_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from ...backend.formats import ELEMENTS
-from ...backend.isa import REGISTERS, Program
-from ...backend.machine import load_machine
+from ...backend.isa import DEFAULT_OPCODES, REGISTERS, Program
+from ...backend.machine import Machine, load_machine
 from ...dialects.shaped import memref_of
 from ...dialects.tg import STORED_ROLES, GlobalOp
 from ...passes.encode import encode_module
@@ -67,15 +67,33 @@ def run_isa(
     description = load_machine(machine)
     program = encode_module(module, description)
     declared = [op for op in module.ops if isinstance(op, GlobalOp)]
-    weights, first = stored_bytes(program, declared, store)
-    programs = [program]
+    filled = None
     if not description.has_hbm:
         layers = {op.global_name: layers_of(op) for op in stored_globals(declared)}
-        programs.append(load_program(program.regions, layers, description))
-    memories = Memories(description, programs, weights, first)
+        filled = load_program(program.regions, layers, description)
+    return run_program(program, declared, launch, store, description, order, watch, filled)
+
+
+def run_program(
+    program: Program,
+    declared: Sequence[GlobalOp],
+    launch: Launch,
+    store: WeightStore,
+    machine: Machine,
+    order: str = "sequential",
+    watch: Watch | None = None,
+    filled: Program | None = None,
+    opcodes: Mapping[str, int] = DEFAULT_OPCODES,
+) -> dict[str, Array]:
+    """As `run_isa`, of a program and the globals that it knows; `filled` is what fills the
+    scratchpad of a machine without main memory.
+    """
+    weights, first = stored_bytes(program, declared, store)
+    programs = [program] if filled is None else [program, filled]
+    memories = Memories(machine, programs, weights, first)
     for loaded in programs[1:]:
-        Emulator(loaded, description, memories, engine="reference").run()
-    emulator = Emulator(program, description, memories, engine="reference", order=order)
+        Emulator(loaded, machine, memories, engine="reference", opcodes=opcodes).run()
+    emulator = Emulator(program, machine, memories, "reference", order, opcodes=opcodes)
     for name, values in launch.data.items():
         emulator.write(name, values)
     if watch is None:
@@ -83,7 +101,7 @@ def run_isa(
     else:
         memories.begin_launch(program)
         words = launch_words(program, dict(launch.parameters))
-        watched = _Watched(load(program, description), memories)
+        watched = _Watched(load(program, machine, opcodes), memories)
         watched.watch = watch
         watched.run(words, emulator.order)
     return {
@@ -94,7 +112,7 @@ def run_isa(
 
 
 def stored_bytes(
-    program: Program, declared: list[GlobalOp], store: WeightStore
+    program: Program, declared: Sequence[GlobalOp], store: WeightStore
 ) -> tuple[NDArray[np.uint8], int]:
     """The bytes of weights and tables, and the address of the first."""
     regions = [program.region(op.global_name) for op in declared if op.role.data in STORED_ROLES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,8 @@ from .options import BatchSize, Chunk, Json, MachineName, MaxContext, Policy, We
 from .output import note, print_json
 
 if TYPE_CHECKING:  # they bring xDSL, which would double the time of --help
-    from ..bisect import Chain
+    from ..bisect import Chain, Finding
+    from ..opt.selection import Wanted
 
 FOUND = 1
 """Exit status when something is wrong."""
@@ -65,6 +67,13 @@ def bisect(
     stop_after: Annotated[
         str | None, typer.Option(help="Of a file: the last of the compiler's passes that runs.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="An image, or a folder or file of IR: find the first pass behind which this "
+            "model differs from that one, instead of the first that is wrong."
+        ),
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -88,16 +97,17 @@ def bisect(
       tilewright bisect samples/tiny-shakespeare --machine tw-small --max-context 32 --chunk 8
       tilewright bisect ir
       tilewright bisect ir/decode/06-tile.mlir -p my-pass
+      tilewright bisect ir --against last-release.tw
     """
     from ..bisect import bisect_chain
 
     values = dict(context.params)
     chains, command = chains_of(context, Path(model), values)
-    found = [
-        one
-        for chain in chains
-        if (one := bisect_chain(chain, command, seed, tolerance)) is not None
-    ]
+    if against is not None:
+        found = differences(context, chains, against, command)
+    else:
+        every = [bisect_chain(chain, command, seed, tolerance) for chain in chains]
+        found = [one for one in every if one is not None]
     for chain in chains:
         for name, op in chain.left_out:
             note(f"{chain.entry}: not run behind {name}: no interpreter knows {op}")
@@ -106,15 +116,65 @@ def bisect(
     else:
         for chain in chains:
             if all(one.entry != chain.entry for one in found):
-                print(f"{chain.entry}: {agreement(chain)}")
+                print(f"{chain.entry}: {agreement(chain, against)}")
         for one in found:
             print(one.text())
     if found:
         raise typer.Exit(FOUND)
 
 
-def agreement(chain: Chain) -> str:
+def differences(
+    context: typer.Context, chains: list[Chain], path: Path, command: str
+) -> list[Finding]:
+    """What each chain that the other side has too differs in. Raises TilewrightError for none."""
+    from ..bisect import against
+
+    seed, tolerance = context.params["seed"], context.params["tolerance"]
+    if not path.is_dir() and path.suffix != ".mlir":
+        from ...backend.image import read_image
+
+        image = read_image(path)
+        every = [
+            against.compare_with_image(
+                chain, against.ImageEntry(path, image, chain), command, seed, tolerance
+            )
+            for chain in chains
+        ]
+        return [one for one in every if one is not None]
+    others = {chain.entry: chain for chain in ir_of(context, path)}
+    shared = [chain for chain in chains if chain.entry in others]
+    if not shared:
+        raise TilewrightError(
+            f"{path} is of {', '.join(others)}, wanted {' or '.join(one.entry for one in chains)}"
+        )
+    chains[:] = shared
+    every = [
+        against.compare_with_chain(chain, others[chain.entry], str(path), command, seed, tolerance)
+        for chain in chains
+    ]
+    return [one for one in every if one is not None]
+
+
+def ir_of(context: typer.Context, path: Path) -> list[Chain]:
+    """The chains of a file, by the passes that the user asks for, or of a folder."""
+    from ..bisect import chains_of_file, chains_of_folder
+
+    return chains_of_folder(path) if path.is_dir() else chains_of_file(path, wanted_of(context))
+
+
+def wanted_of(context: typer.Context) -> Wanted:
+    """The passes on a file, as `tilewright-opt` takes them."""
+    from ..opt.selection import Wanted
+
+    values = context.params
+    options = {name: values[name] for name in PASSES if given(context, name)}
+    return Wanted(values["passes"], *(values[name] for name in STRETCH), options=options)
+
+
+def agreement(chain: Chain, against: Path | None) -> str:
     """What is said where nothing is wrong."""
+    if against is not None:
+        return f"behind all passes as {against}"
     if len(chain.links) > 1:
         return f"all {len(chain.links)} modules agree"
     return "it runs; no pass is asked for, or left, that it could be compared with"
@@ -127,23 +187,21 @@ def chains_of(
 
     Raises TilewrightError for options that it cannot follow.
     """
-    from ..bisect import chains_of_file, chains_of_folder, chains_of_model
-    from ..opt.selection import Wanted
+    from ..bisect import chains_of_model
 
     if path.is_dir() and not (path / "config.json").exists():
         refuse(context, path, (*COMPILING, *PASSES, *STRETCH, "passes"), "the files say it")
-        return chains_of_folder(path), "tilewright-opt {before} --stop-after {pass} --print-ir-diff"
+        return ir_of(context, path), "tilewright-opt {before} --stop-after {pass} --print-ir-diff"
     if path.suffix == ".mlir":
         refuse(context, path, COMPILING, "a file of IR has its shapes already")
-        options = {name: values[name] for name in PASSES if given(context, name)}
-        wanted = Wanted(values["passes"], *(values[name] for name in STRETCH), options={**options})
+        wanted = wanted_of(context)
         words = ["tilewright-opt", str(path)]
         if wanted.passes:
             words += ["-p", wanted.passes]
         if wanted.start_after:
             words += ["--start-after", wanted.start_after]
-        command = f"{shlex.join(words + spelled(options))} --stop-after {{pass}} {SEEN}"
-        return chains_of_file(path, wanted), command
+        command = f"{shlex.join(words + spelled(wanted.options))} --stop-after {{pass}} {SEEN}"
+        return ir_of(context, path), command
     refuse(context, path, STRETCH, "a model starts at its graph: dump it, and name a file")
     options = {name: values[name] for name in (*COMPILING, "kv_block", "weights", "unfused")}
     passes = values["passes"]
@@ -158,7 +216,7 @@ def chains_of(
     return chains, f"{dumped} --dump-ir ir\n  tilewright-opt {one}"
 
 
-def spelled(options: dict[str, Any]) -> list[str]:
+def spelled(options: Mapping[str, Any]) -> list[str]:
     """Options as they are written; those that are off or missing are left out."""
     words: list[str] = []
     for name, value in options.items():

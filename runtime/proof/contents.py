@@ -7,8 +7,8 @@
   that throws away what it computes is safe, and mostly has a wrong address. A result that nothing
   reads at all is none where it goes to a buffer: many instructions have one that is not wanted.
 
-`walk` may skip trips of outer loops. A slot that is held across one counts as written and read by
-the trips that were skipped, and nothing is refused.
+`walk` may skip trips of outermost loops. A slot that is held across one counts as written and read
+by the trips that were skipped; nothing is refused, and regions are not followed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Contents:
         """Writes of which some byte was read."""
         self._places: dict[Place, _Place] = {}
         for number, region in enumerate(loaded.program.regions):
-            if region.role in FOLLOWED_ROLES:
+            if whole and region.role in FOLLOWED_ROLES:
                 name = f"region '{region.name}'"
                 self._places[False, number, 0] = _Place(name, region.memory == "acc", False)
 

@@ -58,9 +58,9 @@ class Proof:
             "C4: registers written before they are read, operands name slots that are held, slots "
             "ended while held: for every launch",
             f"C4, bytes inside slot or region: {launches}",
+            f"C4, bytes written before they are read, and read: {self._followed()}",
             "C5: trip counts come from constants, launch parameters and popped words, and are the "
             "same on all engines of a loop: for every launch",
-            f"C4, bytes written before they are read, and read: {self._followed()}",
             f"C6: accesses to shared bytes ordered by commit and wait: {launches}",
             "addresses: rings and regions inside their memory, aligned, apart: for every launch",
             "C7: each engine runs its own stream; no instruction names another: for every launch",
