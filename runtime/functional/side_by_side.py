@@ -13,8 +13,7 @@ import numpy as np
 
 from ...backend.errors import TilewrightError
 from ...backend.image import LOAD_ENTRY, Image
-from ...backend.isa import REGION, Program
-from ...backend.isa.codec import Ins
+from ...backend.isa import REGION, Ins, Program
 from ...backend.machine import Machine
 from ...backend.numerics import narrow
 from .differences import Difference, Record
