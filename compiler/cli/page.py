@@ -23,7 +23,7 @@ NOT_RUN = {
     "demo": "tests/e2e/test_demo.py runs it",
     "smollm2": "it downloads 92 MB; tests/e2e/test_smollm2.py runs the model",
     "explore samples": "docs/explore.md runs others like it",
-    "time samples/configs": "the README runs one like it",
+    "time samples": "the README runs others like it",
     "prompt.txt": "with a text of yours",
     "bisect": "docs/bisect.md runs it",
     "sweep": "the README runs one like it",

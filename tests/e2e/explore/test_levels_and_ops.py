@@ -1,5 +1,7 @@
 """The explorer's page, clicked through in Chromium, and what it shows."""
 
+from typing import Any
+
 from playwright.sync_api import Page, expect
 
 OP = "blk.{l}.ffn_down"
@@ -17,6 +19,27 @@ def test_passes_lead_to_a_difference_by_op(page: Page) -> None:
     page.click("text=side by side")
     expect(page.locator("#view")).to_have_attribute("data-view", "levels")
     expect(page.locator("#right")).to_have_value("06-tile")
+
+
+def test_a_pass_differs_in_the_ops_that_it_is_said_to_touch(
+    page: Page, document: dict[str, Any]
+) -> None:
+    """A line whose values the printer only counts anew is no change, here and in the table."""
+    said: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
+    for number, row in enumerate(document["levels"]["entries"]["prefill"][1:], start=1):
+        said[row["name"]] = set(row["ops"])
+        page.evaluate(
+            "f => { location.hash = f }",
+            f"view=passes&entry=prefill&pass={number:02}-{row['name']}",
+        )
+        expect(page.locator("#view h2").first).to_have_text(f"{number:02}-{row['name']}")
+        changed = "nodes => nodes.map(node => node.dataset.op || '')"
+        found[row["name"]] = set(
+            page.locator("#pass-diff .add, #pass-diff .del").evaluate_all(changed)
+        )
+    assert found == said
+    assert all("attention" in op for op in said["skew"])
 
 
 def test_a_fragment_opens_two_levels_and_a_line_picks_its_op(page: Page) -> None:

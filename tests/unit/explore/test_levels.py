@@ -61,6 +61,8 @@ def test_changes_are_counted_by_op() -> None:
     lines = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "")]
     assert changes([0, 1, 2], [0, 2, 3], lines) == {"x": [0, 1], "": [1, 0]}
     assert changes([0, 1], [0, 1], lines) == {}
+    counted_anew = [("tile.load @a[%0] to %x", "x"), ("tile.load @a[%1] to %x_1", "x")]
+    assert changes([0], [1], counted_anew) == {}
 
 
 def test_dumps_follow_from_the_changes_that_are_told(found: dict[str, Any]) -> None:

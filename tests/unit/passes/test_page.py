@@ -20,6 +20,6 @@ def test_each_pass_of_the_pipeline_has_a_reason_for_its_place() -> None:
 def test_each_option_is_explained(name: str) -> None:
     pass_type = PASSES[name]()
     assert pass_type.name == name
-    section = passes_page().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    section = passes_page().partition(f"# {name}\n")[2].partition("\n## ")[0]
     for option in fields(pass_type):
         assert f"| `{option.name.replace('_', '-')}` |" in section
