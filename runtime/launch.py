@@ -35,15 +35,23 @@ class StepShape:
 
     @staticmethod
     def of(program: Program) -> "StepShape":
-        """Read the limits from the entry's parameter table and its output region."""
-        rows = program.parameter("rows").hi
+        """Read the limits from the entry's parameter table and its output region.
+
+        Raises SessionError where the logits are no rows.
+        """
+        rows, logits = program.parameter("rows").hi, program.region("logits").nbytes
         lengths = program.parameter("q_len")
+        if rows < 1 or logits < 1 or logits % (rows * FLOAT_BYTES):
+            raise SessionError(
+                f"{logits} bytes of logits for {rows} rows of a launch: the image is malformed; "
+                "compile it again"
+            )
         return StepShape(
             rows=rows,
             sequences=lengths.count,
             chunk=lengths.hi,
             context=program.parameter("kv_len").hi + 1,
-            vocabulary=program.region("logits").nbytes // (rows * FLOAT_BYTES),
+            vocabulary=logits // (rows * FLOAT_BYTES),
         )
 
 

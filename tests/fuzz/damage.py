@@ -9,7 +9,7 @@ import json
 import random
 import re
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -106,6 +106,18 @@ def damaged_bytes(data: bytes, seed: int, head: int = 0) -> bytes:
                 del out[at : at + span]
             case _:
                 out[at:at] = out[at : at + span]
+    return bytes(out)
+
+
+def damaged_numbers(data: bytes, places: Sequence[tuple[int, int]], seed: int) -> bytes:
+    """One to three of the numbers at (offset, width in bytes) are others: near, or hostile."""
+    rng, out = random.Random(seed), bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        at, width = rng.choice(places)
+        value = int.from_bytes(out[at : at + width], "little")
+        near = (value + 1, value - 1, 2 * value, value // 2, value ^ 32, rng.randrange(64))
+        word = rng.choice((*near, *rng.choices(HOSTILE_WORDS, k=3))) & ((1 << 8 * width) - 1)
+        out[at : at + width] = word.to_bytes(width, "little")
     return bytes(out)
 
 

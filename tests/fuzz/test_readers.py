@@ -19,6 +19,7 @@ from damage import (
     SECONDS,
     damaged_bytes,
     damaged_json,
+    damaged_numbers,
     damaged_text,
     refused,
 )
@@ -36,6 +37,7 @@ from tilewright.backend.json_text import parse_json
 from tilewright.backend.machine import Machine, load_machine
 from tilewright.compiler import compile_model, opt
 from tilewright.compiler.frontend.builder import EntryShape
+from tilewright.compiler.frontend.gguf_file import GgufFile
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.runtime import Session
 from tilewright.runtime.timing.compare import compare
@@ -55,6 +57,7 @@ def test_ranges() -> None:
         {
             "bytes": "1 to 3 of: truncated, a bit flipped, a hostile number, a span cut or doubled",
             "text": "1 to 3 tokens left out, doubled, exchanged, replaced",
+            "GGUF's tensor table": "1 to 3 lengths, ranks, extents, types, offsets near or hostile",
             "JSON": "1 to 3 values replaced, removed, moved",
             "hostile numbers": ", ".join(n[:24] for n in HOSTILE_NUMBERS),
             "limits of a reading": f"{SECONDS} s, {MEMORY >> 20} MiB",
@@ -150,6 +153,35 @@ def test_gguf(kind: str, seed: int, gguf_bytes: dict[str, bytes], folder: Path) 
     path = folder / "m.gguf"
     whole = gguf_bytes[kind]
     path.write_bytes(damaged_bytes(whole, seed, head=len(whole) // 2))
+    tried(lambda: use_model(path))
+
+
+@pytest.fixture(scope="module")
+def table(gguf_bytes: dict[str, bytes], folder: Path) -> list[tuple[int, int]]:
+    """(offset, width) of the numbers of a GGUF file's tensor table, and of the counts in front: the
+    lengths of names, ranks, extents, types, offsets."""
+    whole, path = gguf_bytes["gpt2"], folder / "whole.gguf"
+    path.write_bytes(whole)
+    tensors = GgufFile(path).tensors
+    first = next(iter(tensors)).encode()
+    at, places = whole.index(len(first).to_bytes(8, "little") + first), [(8, 8), (16, 8)]
+    for name, tensor in tensors.items():
+        rank = at + 8 + len(name)
+        kind = rank + 4 + 8 * len(tensor.shape)
+        assert whole[at + 8 : rank] == name.encode()
+        places += [(at, 8), *((offset, 8) for offset in range(rank + 4, kind, 8))]
+        places += [(rank, 4), (kind, 4), (kind + 4, 8)]
+        at = kind + 12
+    return places
+
+
+@fuzzed(100)
+@given(seed=SEEDS)
+def test_the_tensor_table_of_gguf(
+    seed: int, gguf_bytes: dict[str, bytes], table: list[tuple[int, int]], folder: Path
+) -> None:
+    path = folder / "m.gguf"
+    path.write_bytes(damaged_numbers(gguf_bytes["gpt2"], table, seed))
     tried(lambda: use_model(path))
 
 

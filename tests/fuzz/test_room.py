@@ -39,7 +39,7 @@ def test_ranges() -> None:
     announce("test_room", RANGES | MACHINES | lines)
 
 
-@fuzzed(8)
+@fuzzed(5)
 @given(
     graph=graphs(),
     numbers=any_machines(),

@@ -1,4 +1,4 @@
-// RUN: tilewright-opt %s -p 'allocate{machine=tw-small}' | filecheck %s
+// RUN: tilewright-opt %s -p 'allocate{machine=tw-small}' --split-input-file | filecheck %s
 // Shared globals come first, rings are apart, private buffers share bytes when their lives allow it.
 
 // CHECK: tg.global input @x : memref<4x8xf32, #tw.hbm> at 1216
@@ -29,5 +29,24 @@ func.func @work() {
   %second = tile.buffer on vpu : memref<4x8xf32, #tw.spm>
   tile.vec exp(%long) to %second on vpu
   tile.vec id(%long * %second) to %long on vpu
+  func.return
+}
+
+// -----
+// What lies as it must, stays there.
+// CHECK: tg.global output @y : memref<4x8xf32, #tw.hbm> at 0
+tg.global output @y : memref<4x8xf32, #tw.hbm> at 0
+// CHECK-NEXT: stream.channel @a from vpu to [st] : 2 slots of 128 in #tw.spm at 0
+stream.channel @a from vpu to [st] : 2 slots of 128 in #tw.spm at 0
+func.func @placed() {
+  // CHECK: %t = tile.buffer on vpu at 256 : memref<4x8xf32, #tw.spm>
+  %t = tile.buffer on vpu at 256 : memref<4x8xf32, #tw.spm>
+  tile.vec id(1.0) to %t on vpu
+  %a = stream.acquire @a on vpu : memref<4x8xf32, #tw.spm>
+  tile.vec exp(%t) to %a on vpu
+  stream.commit %a
+  %b = stream.wait @a on st : memref<4x8xf32, #tw.spm>
+  tile.store %b to @y[0, 0] [4, 8] on st
+  stream.release %b
   func.return
 }

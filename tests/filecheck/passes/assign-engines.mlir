@@ -40,3 +40,14 @@ func.func @work() {
   tile.store %a to @x[0, 0] [%m, 32]
   func.return
 }
+
+// What has its engine keeps it.
+// CHECK-LABEL: func.func @assigned
+// TWO-LABEL: func.func @assigned
+func.func @assigned() {
+  // CHECK: tile.load @w[0, 0] [1] to %w on ld{{$}}
+  // TWO: tile.load @w[0, 0] [1] to %w on ld{{$}}
+  %w = tile.buffer : memref<!lowbit.tile<32x32, q4_0, kn>, #tw.spm>
+  tile.load @w[0, 0] [1] to %w on ld
+  func.return
+}

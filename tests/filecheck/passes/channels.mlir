@@ -136,3 +136,17 @@ builtin.module {
     func.return
   }
 }
+
+// -----
+// An owner that is written down stays.
+builtin.module {
+  // CHECK-LABEL: func.func @owned
+  // CHECK-NEXT: %a = tile.buffer on vpu : memref<4xf32, #tw.spm>
+  // CHECK-NEXT: tile.vec id(1.0) to %a on vpu
+  // CHECK-NEXT: func.return
+  func.func @owned() {
+    %a = tile.buffer on vpu : memref<4xf32, #tw.spm>
+    tile.vec id(1.0) to %a on vpu
+    func.return
+  }
+}

@@ -51,3 +51,25 @@ builtin.module @apart attributes {tw.policy = "exact"} {
     func.return
   }
 }
+
+// -----
+// Rows of an embedding have no panels, and panels that are chosen stay.
+// CHECK-LABEL: builtin.module @chosen
+builtin.module @chosen attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @tokens : memref<4xi32, #tw.hbm>
+  // CHECK: @embd : !lowbit.packed<32x50, q8_0, nk> from
+  tg.global weight @embd : !lowbit.packed<32x50, q8_0, nk> from "'embd'"
+  // CHECK: @qk : !lowbit.packed<32x64, q4_0, kn 32> from
+  tg.global weight @qk : !lowbit.packed<32x64, q4_0, kn 32> from "'qk'"
+  func.func @chosen() {
+    %x = tg.embed @embd, @tokens : tensor<?x32xf32, #tg.sizes<@rows>>
+    // CHECK: tg.matmul %x, %w : tensor<?x64xf32, #tg.sizes<@rows>>
+    %h = tg.fused "qk" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %w = tg.weight @qk : tensor<32x64xf32>
+      %y = tg.matmul %x, %w : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %y
+    }
+    func.return
+  }
+}

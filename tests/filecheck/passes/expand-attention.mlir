@@ -48,3 +48,27 @@ builtin.module @full attributes {tw.policy = "exact"} {
     func.return
   }
 }
+
+// -----
+// A graph whose attention is a kernel.
+// CHECK-LABEL: builtin.module @kernels
+builtin.module @kernels attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @in : memref<4x32xf32, #tw.hbm>
+  tg.global state @k : memref<1x1x8x32xf32, #tw.hbm>
+  tg.global state @v : memref<1x1x8x32xf32, #tw.hbm>
+  func.func @kernels() {
+    // CHECK: %q = tg.input @in
+    // CHECK-NEXT: %f = tg.fused "attention"
+    // CHECK-NEXT: tg.attention %q
+    %q = tg.input @in : tensor<?x32xf32, #tg.sizes<@rows>>
+    %f = tg.fused "attention" : tensor<?x32xf32, #tg.sizes<@rows>> {
+      %a = tg.attention %q cache @k, @v heads 1 kv_heads 1 scale 0.25 : tensor<?x32xf32, #tg.sizes<@rows>>
+      tg.yield %a
+    }
+    func.return
+  }
+}

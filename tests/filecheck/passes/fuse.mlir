@@ -241,3 +241,30 @@ builtin.module @turned attributes {tw.policy = "exact"} {
     func.return %a, %b : tensor<?x8xf32, #tg.sizes<@rows>>, tensor<?x8xf32, #tg.sizes<@rows>>
   }
 }
+
+// -----
+// What is a kernel stays one.
+// CHECK-LABEL: builtin.module @kernels
+builtin.module @kernels attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.global input @x : memref<4x8xf32, #tw.hbm>
+  tg.global output @y : memref<4x8xf32, #tw.hbm>
+  func.func @kernels() {
+    // CHECK: %x = tg.input @x
+    %x = tg.input @x : tensor<?x8xf32, #tg.sizes<@rows>>
+    // CHECK-NEXT: %a = tg.fused "max"
+    // CHECK-NEXT: tg.binary max %x, %x
+    %a = tg.fused "max" : tensor<?x8xf32, #tg.sizes<@rows>> {
+      %b = tg.binary max %x, %x : tensor<?x8xf32, #tg.sizes<@rows>>
+      tg.yield %b
+    }
+    // CHECK: tg.fused "abs"
+    // CHECK-NEXT: tg.unary abs %a
+    tg.fused "abs" {
+      %c = tg.unary abs %a : tensor<?x8xf32, #tg.sizes<@rows>>
+      tg.output %c to @y
+      tg.yield
+    }
+    func.return
+  }
+}

@@ -53,3 +53,17 @@ builtin.module {
     func.return
   }
 }
+
+// -----
+// A function that is its engine's already stays.
+builtin.module {
+  // CHECK-LABEL: func.func @st
+  // CHECK-NEXT: stream.signal @t on st
+  // CHECK-NEXT: func.return
+  // CHECK-NOT: func.func
+  stream.channel @t from st to [ld] : tokens 1
+  func.func @st() {
+    stream.signal @t on st
+    func.return
+  }
+}

@@ -1,4 +1,4 @@
-// RUN: tilewright-opt %s -p 'select{machine=tw-small}' | filecheck %s
+// RUN: tilewright-opt %s -p 'select{machine=tw-small}' --split-input-file | filecheck %s
 // Offsets fold into views and registers, channel ops into operands or syncs, buffers into regions.
 
 tg.scalar @m : 0 to 4
@@ -75,4 +75,15 @@ func.func @vpu() {
   tile.vec exp(%s * %r + -1.0) to %t on vpu
   stream.release %s
   func.return
+}
+
+// -----
+// A program of instructions stays.
+// CHECK-LABEL: tw.program @st
+// CHECK-NEXT: tw.sync wait @s
+// CHECK-NEXT: tw.sync release @s
+stream.channel @s from vpu to [st] : 2 slots of 512 in #tw.spm at 0
+tw.program @st {
+  tw.sync wait @s
+  tw.sync release @s
 }

@@ -2,11 +2,23 @@
 
 import pytest
 
+from tilewright.backend.isa.program import Parameter, Program, Region
 from tilewright.runtime.launch import Launch, SessionError, StepShape, split_prompts
 
 
 def shape(rows: int, chunk: int) -> StepShape:
     return StepShape(rows=rows, sequences=3, chunk=chunk, context=64, vocabulary=10)
+
+
+@pytest.mark.parametrize(("rows", "nbytes"), [(0, 80), (-1, 80), (4, 0), (4, 81), (3, 80)])
+def test_logits_that_are_no_rows_are_refused(rows: int, nbytes: int) -> None:
+    program = Program(
+        {},
+        regions=(Region("logits", "hbm", 0, nbytes, "output"),),
+        parameters=(Parameter("rows", 0, 1, -1, rows), Parameter("q_len", 1, 1, 0, 4)),
+    )
+    with pytest.raises(SessionError, match=f"{nbytes} bytes of logits for {rows} rows"):
+        StepShape.of(program)
 
 
 def test_lengths_one_chunk_and_nothing_share_a_launch() -> None:
