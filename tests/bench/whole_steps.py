@@ -94,7 +94,7 @@ def programs_of(
 ) -> Image:  # fmt: skip
     """The image for a step, as `time` compiles it. What other tests verify is not verified here."""
     image, _ = programs_for_step(
-        model, phase, contexts, machine, policy, weights, chunk, watchers=lambda entry: ()
+        model, phase, contexts, machine, policy, weights, chunk, watchers=lambda entry, handed: ()
     )
     return image
 

@@ -125,7 +125,7 @@ def test_every_pass_keeps_values_and_order(tmp_path: Path) -> None:
         max_context=24,
         batch=2,
         chunk=5,
-        watchers=lambda _: [PassChecker(machine).after_pass],
+        watchers=lambda _, handed: [PassChecker(machine).after_pass],
     )
 
 
