@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import AnyFloat, f32
 from xdsl.ir import Operation, SSAValue
 
@@ -11,6 +12,7 @@ from ...dialects.shaped import memref_of, tensor_of
 from ...dialects.tg import (
     AttentionOp,
     BinaryOp,
+    CacheOp,
     EmbedOp,
     FusedOp,
     GlobalOp,
@@ -95,6 +97,7 @@ class Surroundings:
 def describe(kernel: FusedOp, around: Surroundings) -> Description:
     """The kernel of a region. Raises PassError for a region no kernel exists for, naming the op."""
     _check_positions(kernel)
+    _check_layers(kernel)
     if (alone := describe_alone(kernel, around)) is not None:
         return alone
     match ops := ops_of(kernel):
@@ -124,6 +127,18 @@ def _check_positions(kernel: FusedOp) -> None:
                     f"{located(op)}: rows counted by @{count} have no positions; wanted rows "
                     f"counted by @{POSITIONED}"
                 )
+
+
+def _check_layers(kernel: FusedOp) -> None:
+    """Refuse an op of another layer than that of the loop around the kernel."""
+    around = kernel.parent_op()
+    counter = around.body.block.args[0] if isinstance(around, scf.ForOp) else None
+    for op in kernel.body.block.ops:
+        layer = op.layer if isinstance(op, WeightOp | CacheOp | OneCacheOp) else None
+        if layer is not None and layer is not counter:
+            raise PassError(
+                f"{located(op)}: its layer is not the counter of the loop around its kernel"
+            )
 
 
 def unsupported(op: Operation | None) -> PassError:
