@@ -9,9 +9,7 @@ from ..backend.errors import TilewrightError
 from ..backend.formats import find_format, format_name
 from ..backend.machine import Machine
 from ..passes.policy import POLICIES
-from .frontend.loader import Model
-from .frontend.model_config import ModelConfig
-from .frontend.parameters import Parameters
+from .frontend import Model, ModelConfig, Parameters
 
 
 @dataclass(frozen=True)

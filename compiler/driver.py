@@ -24,21 +24,19 @@ from ..dialects.lowbit import PackedType
 from ..dialects.tg import GlobalOp
 from ..passes.encode import encode_module
 from ..passes.load_entry import load_program
-from ..passes.tile.record import plan_of
-from ..passes.tile.search import DoesNotFitError
+from ..passes.tile import DoesNotFitError, plan_of
 from ..runtime.proof import prove
 from .bound import formats_of
-from .frontend.builder import EntryShape
-from .frontend.loader import Model, load_model
+from .frontend import EntryShape, Model, load_model
 from .opt.watch import EVERY, Shown, Watch
 from .origin import Origin, origin_of
-from .pipeline import AfterPass, PassRun, passes_behind, passes_for, run_passes
+from .pipeline import AfterPass, Handed, PassRun, passes_behind, passes_for, run_passes
 from .weights import layers_of, stored_globals, weight_pieces
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-Watchers = Callable[[str], Sequence[AfterPass]]
+Watchers = Callable[[str, Handed], Sequence[AfterPass]]
 """Entry -> what is called after each of its passes."""
 
 DEFAULT_CONTEXT = 2048
@@ -171,8 +169,8 @@ def compile_model(
         sizes = shape.max_context, shape.batch, shape.chunk
         origin = origin_of(model, machine, policy, *sizes, kv_block, weights, unfused)
 
-    def watchers(entry: str) -> list[AfterPass]:
-        return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass)
+    def watchers(entry: str, handed: Handed) -> list[AfterPass]:
+        return watch_entry(entry, machine, print_ir, dump_ir, origin, check_each_pass, handed)
 
     options = max_context, policy, batch, chunk, kv_block, weights
     image, compiled = compile_programs(model, machine, *options, tell, watchers, unfused)
@@ -186,8 +184,11 @@ def watch_entry(
     dump_ir: str | Path | None,
     origin: Origin | None,
     check_each_pass: bool,
+    handed: Handed,
 ) -> list[AfterPass]:
     """What is called after each pass of an entry; `origin` heads the files of `dump_ir`."""
+    if origin is not None:
+        origin = origin.of_entry(handed.kv_block, handed.later_rows)
     folder = Path(dump_ir) / entry if dump_ir is not None else None
     shown = Shown(after=EVERY) if print_ir else Shown()
 
@@ -273,8 +274,9 @@ def compile_programs(
             module = begun.module.clone() if begun is not None else model.build(shape, policy)
             after = begun.after if begun is not None else None
             later = max((s.chunk for s in order[number + 1 :]), default=0)
+            calls = watch(shape.name, Handed(block, later))
             one = compile_entry(
-                module, machine, block, weights, watch(shape.name), unfused, later, after, proof
+                module, machine, block, weights, calls, unfused, later, after, proof
             )
             found[shape.name] = one
             block = block or one.report.kv_block or None
@@ -287,7 +289,7 @@ def compile_programs(
     return _image(model, description, policy, weights, compiled, shapes), compiled
 
 
-def _verify(entry: str) -> list[AfterPass]:
+def _verify(entry: str, handed: Handed) -> list[AfterPass]:
     """Whatever the entry, its module is verified after each pass."""
     return [Watch().after_pass]
 

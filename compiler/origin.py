@@ -26,8 +26,7 @@ from typing import Any
 from ..backend.errors import TilewrightError
 from ..backend.machine import load_machine
 from ..passes.stages import STAGES, UNFUSED
-from .frontend.graph_text import DUMP_TITLE
-from .frontend.loader import Model
+from .frontend import DUMP_TITLE, Model
 
 INPUT = "input"
 """What a file stands behind that no pass has seen."""
@@ -71,6 +70,11 @@ class Origin:
     """The format that was asked for."""
     unfused: bool | None = None
     """`true` where each op of the graph is a kernel of its own."""
+    taken_kv_block: int | None = None
+    """The KV block that this entry takes over from one compiled before it; missing for the first,
+    and where one was asked for."""
+    later_rows: int | None = None
+    """Most new rows of a sequence in the entries that take over the KV block of this one."""
 
     def text(self) -> str:
         """The lines, each with its end."""
@@ -94,10 +98,15 @@ class Origin:
 
     def options(self) -> dict[str, Any]:
         """Options of passes, by the names of their fields; those alone that are stated."""
-        stated = {
-            name: getattr(self, name) for name in ("machine", "kv_block", "weights", "unfused")
-        }
+        names = ("machine", "kv_block", "weights", "unfused", "later_rows")
+        stated = {name: getattr(self, name) for name in names}
+        stated["kv_block"] = self.kv_block or self.taken_kv_block
         return {name: value for name, value in stated.items() if value is not None}
+
+    def of_entry(self, taken_kv_block: int | None, later_rows: int) -> Origin:
+        """The origin of one entry: what it takes over, and what follows it."""
+        taken = taken_kv_block if self.kv_block is None else None
+        return replace(self, taken_kv_block=taken, later_rows=later_rows or None)
 
 
 def pipeline_order(unfused: bool = False) -> list[str]:

@@ -27,6 +27,16 @@ class PassRun:
     operations: int
 
 
+@dataclass(frozen=True)
+class Handed:
+    """What ties an entry to the others: all add up attention alike."""
+
+    kv_block: int | None
+    """The KV block that was asked for, or that an entry compiled before chose."""
+    later_rows: int
+    """Most new rows of a sequence in the entries that take over its KV block."""
+
+
 def passes_for(options: dict[str, Any]) -> list[tuple[str, ModulePass]]:
     """(level, pass) of the whole pipeline; each pass takes the `options` that are its fields.
 

@@ -40,11 +40,13 @@ from .driver import (
     silent,
     watch_entry,
 )
-from .frontend.loader import Model, load_model
+from .frontend import Model, load_model
 from .opt.watch import first_line
 from .origin import INPUT, Origin, pipeline_order, read_origin, weights_digest
-from .pipeline import AfterPass
+from .pipeline import AfterPass, Handed
 
+OF_ENTRY = ("after", "taken_kv_block", "later_rows")
+"""Fields of an origin in which the entries of one image differ."""
 SHARED_ROLES = (*STORED_ROLES, "state")
 """Roles of globals that all entries of an image have in common."""
 
@@ -93,9 +95,9 @@ def resume_model(
     starts = {one.entry: one.start for one in dumps}
     machine, at = origin.machine, _At({one.entry: one for one in dumps})
 
-    def watchers(entry: str) -> list[AfterPass]:
+    def watchers(entry: str, handed: Handed) -> list[AfterPass]:
         here = at.dumps[entry].origin if entry in at.dumps else origin
-        watched = watch_entry(entry, machine, print_ir, dump_ir, here, check_each_pass)
+        watched = watch_entry(entry, machine, print_ir, dump_ir, here, check_each_pass, handed)
         return [at.note_of(entry), *watched]
 
     try:
@@ -208,11 +210,11 @@ def common_origin(dumps: Sequence[Dumped]) -> Origin:
     """What all files belong to, as if no pass had run. Raises ResumeError where they differ."""
     if not dumps:
         raise ResumeError("no file is given to go on from")
-    first = replace(dumps[0].origin, after=INPUT)
+    first = replace(dumps[0].origin, after=INPUT, taken_kv_block=None, later_rows=None)
     for one in dumps[1:]:
         for field in fields(Origin):
             mine, other = getattr(first, field.name), getattr(one.origin, field.name)
-            if field.name != "after" and mine != other:
+            if field.name not in OF_ENTRY and mine != other:
                 raise ResumeError(
                     f"{one.path}: its head says {field.name.replace('_', '-')}: {other}, that of "
                     f"{dumps[0].path} says {mine}: files of one image agree"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..backend.formats import pack_panels
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import STORED_ROLES, GlobalOp
-from .frontend.weights import WeightStore
+from .frontend import WeightStore
 
 Piece = tuple[str, NDArray[np.uint8]]
 

@@ -16,8 +16,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from ..backend.formats.packing import COLUMN_STEP, Packing
-from ..backend.formats.table import FORMATS
+from ..backend.formats import COLUMN_STEP, FORMATS, Packing
 from .text import dimensions
 
 ORDERS = ("kn", "nk")

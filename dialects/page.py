@@ -15,7 +15,7 @@ HEAD = """\
 <!-- Made by `python -m tilewright.dialects.page > docs/dialects.md`; a test compares. -->
 # Dialects
 
-Five dialects carry a program from whole tensors to instructions; `docs/levels.md` follows one
+Five dialects carry a program from whole tensors to instructions; [levels.md](levels.md) follows one
 through them. `arith`, `func`, `memref`, `scf` and `tensor` are xDSL's. In all texts a type is
 written where a value is born, never where it is used. `attributes {...}` and a location may follow
 any op.

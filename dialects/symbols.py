@@ -47,9 +47,7 @@ from .tile import (
     shape_of,
     strides_of,
 )
-from .tw.instruction import InstructionOp
-from .tw.scalar import PopOp, SyncOp
-from .tw.symbols import check_instruction, check_pop, check_sync
+from .tw import InstructionOp, PopOp, SyncOp, check_instruction, check_pop, check_sync
 
 
 def verify_symbols(module: ModuleOp) -> None:

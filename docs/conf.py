@@ -31,6 +31,7 @@ html_theme = "furo"
 html_title = "Tilewright"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_css_files = ["site.css"]
 html_static_path = ["static"]
 html_extra_path = ["front"]

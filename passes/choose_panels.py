@@ -11,7 +11,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
-from ..backend.formats.recipes import CHANNEL_SCALE, Call, parse_recipe
+from ..backend.formats import CHANNEL_SCALE, Call, parse_recipe
 from ..backend.machine import load_machine
 from ..dialects.lowbit import PackedType
 from ..dialects.tg import BinaryOp, FusedOp, GlobalOp, MatmulOp, SplitOp, WeightOp

@@ -22,6 +22,7 @@ from ..backend.isa import (
     NO_REGISTER,
     REGION,
     SYNC_KINDS,
+    TABLE_LIMITS,
     Channel,
     Ins,
     Operand,
@@ -29,10 +30,10 @@ from ..backend.isa import (
     Program,
     Region,
     View,
+    Words,
     encode_all,
 )
 from ..backend.isa import constant as constant_operand
-from ..backend.isa.program import TABLE_LIMITS, Words
 from ..backend.machine import Machine
 from ..dialects.locations import location_name, sources_of
 from ..dialects.spaces import SPM

@@ -35,7 +35,7 @@ from ..dialects.tg import (
     WeightOp,
     YieldOp,
 )
-from .tile.activations import ACTIVATIONS
+from .tile import ACTIVATIONS
 
 ELEMENTWISE = (BinaryOp, UnaryOp, SplitOp)
 HEADWISE = (SplitOp, RmsNormOp, RopeOp, KvAppendOp)

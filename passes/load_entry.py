@@ -15,6 +15,7 @@ from ..backend.image import LOAD_ENTRY
 from ..backend.isa import (
     ALU_FUNCTIONS,
     COUNTER_LOW,
+    PACKED_ROLES,
     REGION,
     Ins,
     Operand,
@@ -24,7 +25,6 @@ from ..backend.isa import (
     dense_view,
     encode_all,
 )
-from ..backend.isa.program import PACKED_ROLES
 from ..backend.machine import Machine
 
 WINDOW = "host"

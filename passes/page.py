@@ -38,15 +38,15 @@ def passes_page() -> str:
     ]
     ordered = [name for names in STAGES.values() for name in names]
     parts += [_section(name) for name in ordered]
-    parts.append("# Passes outside of the pipeline\n")
-    parts += [_section(name) for name in PASSES if name not in ordered]
+    parts.append("## Outside of the pipeline\n")
+    parts += [_section(name, "###") for name in PASSES if name not in ordered]
     return "\n".join(parts)
 
 
-def _section(name: str) -> str:
+def _section(name: str, heading: str = "##") -> str:
     """One pass: its module's docstring, why it stands where it does, its options."""
     pass_type = PASSES[name]()
-    lines = [f"## {name}", "", pass_text(pass_type), ""]
+    lines = [f"{heading} {name}", "", pass_text(pass_type), ""]
     if name in REASONS:
         lines += [f"**Order.** {REASONS[name]}", ""]
     options = pass_options(pass_type)

@@ -16,17 +16,9 @@ import numpy as np
 from ..backend.asm import disassemble
 from ..backend.errors import TilewrightError
 from ..backend.formats import ELEMENTS
-from ..backend.isa.field import CHANNEL, COUNTERS, REGION, REGISTERS
-from ..backend.isa.program import Program
-from ..backend.isa.table import DEFAULT_OPCODES
-from ..backend.isa.view import View
+from ..backend.isa import CHANNEL, COUNTERS, DEFAULT_OPCODES, REGION, REGISTERS, Program, View
 from ..backend.machine import Machine
-from .functional.channels import ChannelState
-from .functional.faults import Fault
-from .functional.loader import channels_of, load
-from .functional.memories import Memories
-from .functional.orders import find_order
-from .functional.stepping import SteppingEngine
+from .functional import ChannelState, Fault, Memories, SteppingEngine, channels_of, find_order, load
 
 HELP = """\
 step [ENGINE] [N]    N instructions (1) of an engine, or of those whose turn it is

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..backend.errors import TilewrightError
-from ..backend.isa.program import Program
+from ..backend.isa import Program
 
 FLOAT_BYTES = 4
 

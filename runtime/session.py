@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from ..backend.image import LOAD_ENTRY, Image, read_image
 from ..backend.machine import Machine
-from .functional import ENGINES, Emulator, Memories, find_order
-from .functional.host_memory import host_zeros
+from .functional import ENGINES, Emulator, Memories, find_order, host_zeros
 from .generate import generate_tokens
 from .launch import Launch, SessionError, StepShape, split_prompts
 from .sampling import Sampling

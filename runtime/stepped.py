@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..backend.image import Image
 from .debugger import Debugger
-from .functional.parameters import launch_words
+from .functional import launch_words
 from .launch import Launch, SessionError
 from .session import Logits, Session
 

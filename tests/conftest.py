@@ -10,6 +10,7 @@ then it must fail. Plain `lit` runs the same files, a process a command (fileche
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -34,6 +35,9 @@ settings.load_profile("tilewright")
 # Before a test loads numpy: on a busy machine its BLAS is many times slower with several threads.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# IR is many small objects: looking through them for cycles takes a tenth of a compilation.
+gc.set_threshold(100_000, 20, 50)
 
 RUN = re.compile(r"^[ \t]*//[ \t]*RUN:[ \t]*(.*?)[ \t]*$", re.M)
 

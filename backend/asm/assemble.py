@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..isa import BY_MNEMONIC, DEFAULT_OPCODES, Ins, Program, encode
-from ..isa.codec import EncodingError
+from ..isa import BY_MNEMONIC, DEFAULT_OPCODES, EncodingError, Ins, Program, encode
 from .operands import read_item
 from .statements import read_tables
 from .tables import Tables
@@ -26,6 +25,15 @@ def assemble(text: str, opcodes: Mapping[str, int] = DEFAULT_OPCODES) -> Program
             engines[name], locations[name] = _read_engine(name, statement, tables, opcodes)
     located = {name: texts for name, texts in locations.items() if any(texts)}
     return tables.program(fields, engines, located)
+
+
+def source_line(text: str, engine: str, index: int) -> int:
+    """The line, from 1, of an engine's instruction in a text that assembles."""
+    for statement in parse(text).children:
+        if statement is not None and statement.kind == "engine":
+            if statement.child(0).text == engine:
+                return statement.child(index + 1).line
+    raise AssertionError(f"no engine {engine} in the text")
 
 
 def _read_engine(

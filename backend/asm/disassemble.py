@@ -21,12 +21,12 @@ from ..isa import (
     Operand,
     Parameter,
     Program,
+    ProgramError,
     Region,
     View,
     decode,
     register_name,
 )
-from ..isa.program import ProgramError
 from .text import PARAMETER_FIELD, constant_text, symbol_text, view_text
 
 T = TypeVar("T")

@@ -9,15 +9,17 @@ from ..isa import (
     CHANNEL,
     CONSTANT,
     COUNTER_LOW,
+    COUNTERS,
     NO_REGISTER,
     REGION,
+    REGISTERS,
     Channel,
+    Field,
     Ins,
     Instruction,
     Operand,
     Region,
 )
-from ..isa.field import COUNTERS, REGISTERS, Field
 from .tables import Tables
 from .text import PARAMETER_FIELD, constant_bits, parse_view, symbol_name
 from .tree import Node

@@ -7,8 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import TilewrightError
-from ..isa import Channel, Parameter, Region
-from ..isa.program import ChannelKind, Memory, Role, Space
+from ..isa import Channel, ChannelKind, Memory, Parameter, Region, Role, Space
 from ..json_text import parse_json
 from .tables import Tables
 from .text import AsmError, constant_bits, parse_view, symbol_name

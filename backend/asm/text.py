@@ -6,8 +6,7 @@ import re
 import struct
 
 from ..errors import TilewrightError
-from ..isa import ELEMENT_BYTES, VIEW_FORMATS, View, contiguous_strides
-from ..isa.view import Order
+from ..isa import ELEMENT_BYTES, VIEW_FORMATS, Order, View, contiguous_strides
 
 PARAMETER_FIELD = ("ldp", "word")
 """The one field that text may give by the name of a launch parameter."""

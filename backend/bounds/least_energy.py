@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ..machine import Machine
-from ..timing import ceil_div
-from ..timing.energy import CODE_CLASSES, FLOAT_CLASS, Energy, Work, energy_of
+from ..timing import CODE_CLASSES, FLOAT_CLASS, Energy, Work, ceil_div, energy_of
 from .bound import Bound
 from .ops import FLOAT
 

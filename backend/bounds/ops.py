@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ..formats import find_format
-from ..timing import phases, significand
-from ..timing.energy import mac_class
+from ..timing import mac_class, phases, significand
 from .step import ModelSizes, PolicySizes, Step
 
 FLOAT = 4

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..isa import DEFAULT_OPCODES, Program, Region
-from ..isa.program import PACKED_ROLES
+from ..isa import DEFAULT_OPCODES, PACKED_ROLES, Program, Region
 from ..json_text import parse_json
 from .container import ALIGNMENT, ImageError
 

@@ -9,9 +9,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..isa import DEFAULT_OPCODES, Program, unpack_views
-from ..isa.program import ProgramError, typed, typed_list, typed_object
-from ..isa.view import ViewError
+from ..isa import (
+    DEFAULT_OPCODES,
+    Program,
+    ProgramError,
+    ViewError,
+    typed,
+    typed_list,
+    typed_object,
+    unpack_views,
+)
 from ..json_text import parse_json
 from .container import Header, ImageError, read_header
 from .image import Bytes, Image

@@ -1,5 +1,5 @@
 """Machine descriptions: sizes, rates and latencies of a TW machine, loaded from TOML."""
 
-from .description import Machine, MachineError, load_machine, machine_names
+from .description import SMALLEST_ALIGNMENT, Machine, MachineError, load_machine, machine_names
 
-__all__ = ["Machine", "MachineError", "load_machine", "machine_names"]
+__all__ = ["SMALLEST_ALIGNMENT", "Machine", "MachineError", "load_machine", "machine_names"]

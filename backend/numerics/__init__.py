@@ -2,6 +2,7 @@
 
 from .elementary import ELEMENTARY, erf, exp, log, reciprocal, rsqrt, sigmoid, tanh
 from .matrix import Operand, matmul, sequential_sum
+from .scalar import alu
 from .vector import (
     FUNCTIONS,
     OPERATIONS,
@@ -22,6 +23,7 @@ __all__ = [
     "REDUCTIONS",
     "Band",
     "Operand",
+    "alu",
     "erf",
     "exp",
     "log",

@@ -18,18 +18,27 @@ from .durations import (
     vector_cycles,
     vector_work_cycles,
 )
+from .energy import CODE_CLASSES, FLOAT_CLASS, Area, Energy, Work, area_of, energy_of, mac_class
 
 __all__ = [
     "ARBITRATION_BYTES",
+    "CODE_CLASSES",
+    "FLOAT_CLASS",
+    "Area",
     "Cost",
     "CostRule",
+    "Energy",
     "Extents",
+    "Work",
+    "area_of",
     "box_bytes",
     "bytes_in_flight",
     "ceil_div",
     "copy_ps",
     "cost_rule",
     "cycles_to_ps",
+    "energy_of",
+    "mac_class",
     "matmul_cycles",
     "matmul_floor_cycles",
     "phases",

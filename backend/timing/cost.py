@@ -13,11 +13,17 @@ from math import prod
 from typing import Literal
 
 from ..formats import FORMATS
-from ..isa.codec import Ins
-from ..isa.field import CHANNEL, CONSTANT, NO_REGISTER, Operand
-from ..isa.program import Program
-from ..isa.table import BY_MNEMONIC
-from ..isa.view import ELEMENT_BYTES, View
+from ..isa import (
+    BY_MNEMONIC,
+    CHANNEL,
+    CONSTANT,
+    ELEMENT_BYTES,
+    NO_REGISTER,
+    Ins,
+    Operand,
+    Program,
+    View,
+)
 from ..machine import Machine
 from .durations import (
     box_bytes,

@@ -1,11 +1,21 @@
 """`tilewright bisect`: the first pass, and the first op, that made a result wrong.
 
-`chain` says which modules there are, `search` which two neighbours differ, `trace` what every op of
-a module writes, and `align` which op is the first whose counterpart writes something else.
+`sources` says where modules come from, `search` which two neighbours differ, `trace` what every op
+of a module writes, and `align`, with `align_tensors` and `align_kernels`, which op is the first
+whose counterpart writes something else; `against` compares with another compilation.
 """
 
-from .chain import Chain, Link, chain_of_dumps, chains_of_model
+from .chain import Chain, Link
 from .finding import Finding
 from .search import bisect_chain
+from .sources import chains_of_file, chains_of_folder, chains_of_model
 
-__all__ = ["Chain", "Finding", "Link", "bisect_chain", "chain_of_dumps", "chains_of_model"]
+__all__ = [
+    "Chain",
+    "Finding",
+    "Link",
+    "bisect_chain",
+    "chains_of_file",
+    "chains_of_folder",
+    "chains_of_model",
+]

@@ -9,6 +9,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from ..opt.watch import module_text
+from ..origin import INPUT
 
 MOST_LINES = 40
 """Lines of IR that are shown at most."""
@@ -39,6 +40,13 @@ class Finding:
     diff: tuple[str, ...]
     """The IR of the op's location before and after the pass."""
     command: str
+    """Shows the pass alone; empty where no pass is at fault."""
+    against: str = ""
+    """What was compared with, where it is not the module before the pass."""
+    agreed: str = ""
+    """Of such a comparison: the last pass behind which both agree."""
+    rounding: bool = False
+    """Of such a comparison: bits differ, values do by no more than is allowed."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; a number that is none is null."""
@@ -51,7 +59,7 @@ class Finding:
         """For people."""
         layer = f", layer {self.layer}" if self.layer is not None else ""
         lines = [
-            f"{self.entry}: pass {self.pass_name} is the first whose program is wrong",
+            f"{self.entry}: {self._verdict()}",
             f"  op        {self.op or 'none can be named'}",
             f"  location  {self.location or 'none'}{layer}",
         ]
@@ -69,14 +77,30 @@ class Finding:
         lines.append(f"  launch    {self.launch}")
         if self.diff:
             lines += ["", *self.diff]
-        return "\n".join([*lines, "", f"To see the pass alone:\n  {self.command}"])
+        if self.command:
+            lines += ["", f"To see the pass alone:\n  {self.command}"]
+        return "\n".join(lines)
+
+    def _verdict(self) -> str:
+        if not self.against:
+            if self.pass_name == INPUT:
+                return "the module itself is wrong, before any pass"
+            return f"pass {self.pass_name} is the first whose program is wrong"
+        way = ", by rounding alone" if self.rounding else ""
+        if self.pass_name == INPUT:
+            return f"differs from {self.against} before any pass{way}"
+        agreed = f" (behind {self.agreed} both agree)" if self.agreed else ""
+        first = f"pass {self.pass_name} is the first behind which it differs from {self.against}"
+        return first + way + agreed
 
 
-def diff_at(before: ModuleOp, after: ModuleOp, places: set[str]) -> tuple[str, ...]:
+def diff_at(
+    before: ModuleOp, after: ModuleOp, places: set[str], sides: tuple[str, str]
+) -> tuple[str, ...]:
     """A unified diff of the lines that belong to these locations."""
     ends = tuple(f' loc("{place}")' for place in places if place)
     was, now = (_lines_at(one, ends) for one in (before, after))
-    lines = list(unified_diff(was, now, "before", "after", lineterm="", n=1))
+    lines = list(unified_diff(was, now, *sides, lineterm="", n=1))
     if len(lines) > MOST_LINES:
         return (*lines[:MOST_LINES], f"... {len(lines) - MOST_LINES} more lines")
     return tuple(lines)

@@ -8,31 +8,37 @@ right to wrong is found.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from ...backend.errors import TilewrightError
 from ...dialects.locations import location_name
 from ..check import (
+    Array,
+    Launch,
+    RandomCheckpoint,
     Results,
     compare,
     launch_text,
     level_of,
     limit,
+    random_launch,
     run_level,
     stored,
     tolerance_of,
     widened,
 )
-from ..check_inputs import Array, Launch, RandomCheckpoint, random_launch
-from ..frontend.weights import WeightStore
-from ..interp.races import watch_races
-from ..interp.tile import run_tile
-from .align import Pair, first_difference
+from ..frontend import WeightStore
+from ..interp import run_tile, watch_races
+from ..origin import INPUT
+from .align import first_difference
 from .chain import Chain, Link
 from .finding import Finding, diff_at
+from .pairs import Pair
 from .trace import Event, op_of_error, trace
 
 ROWS = (1, 3, 8)
@@ -49,24 +55,44 @@ class Verdict:
 
 
 @dataclass
-class _Search:
-    """One chain with one launch."""
+class Search:
+    """One chain with one launch; `tolerance` None: the policy's for tensors, equal bits below."""
 
     chain: Chain
     launch: Launch
     checkpoint: RandomCheckpoint
     seed: int
+    tolerance: float | None = None
     ran: dict[int, Results] = field(default_factory=dict[int, Results])
     judged: dict[int, Verdict | None] = field(default_factory=dict[int, Verdict | None])
 
     def results(self, number: int) -> Results:
         """State and outputs of a module. Raises TilewrightError where it cannot run."""
         if number not in self.ran:
-            module = self.chain.links[number].module
-            if level_of(module) == "tensor":
-                module = widened(module, self.chain.links[-1].module)
-            self.ran[number] = run_level(module, self.launch, self.checkpoint, self.chain.machine)
+            if number and self.chain.text(number) == self.chain.text(number - 1):
+                return self.results(number - 1)
+            self.ran[number] = run_level(
+                self.module(number), self.launch, self.checkpoint, self.chain.machine
+            )
         return self.ran[number]
+
+    def module(self, number: int) -> ModuleOp:
+        """A module as it is run: tensors in formats that hold what the last module holds."""
+        module = self.chain.links[number].module
+        if level_of(module) == "tensor":
+            return widened(module, self.chain.links[-1].module)
+        return module
+
+    def allowed(self, number: int) -> float:
+        """The tolerance of a module; 0: equal bits."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.0 if self.exact(number) else tolerance_of(self.chain.links[number].module)
+
+    def exact(self, number: int) -> bool:
+        """Whether a module is measured by the first tiled one, not by the first of all."""
+        tiled = self.tiled()
+        return number > tiled and level_of(self.chain.links[tiled].module) != "tensor"
 
     def tiled(self) -> int:
         """The first module that is no more of tensors; the last where all are."""
@@ -77,18 +103,17 @@ class _Search:
     def verdict(self, number: int) -> Verdict | None:
         """What is wrong with a module; None if nothing is."""
         if number not in self.judged:
-            self.judged[number] = self._judge(number)
+            same = number > 0 and self.chain.text(number) == self.chain.text(number - 1)
+            self.judged[number] = self.verdict(number - 1) if same else self._judge(number)
         return self.judged[number]
 
     def _judge(self, number: int) -> Verdict | None:
-        link, tiled = self.chain.links[number], self.tiled()
-        exact = number > tiled and level_of(self.chain.links[tiled].module) != "tensor"
+        link = self.chain.links[number]
         found: Results | None = None
         try:
             found = self.results(number)
-            want = self.results(tiled if exact else 0)
-            tolerance = 0.0 if exact else tolerance_of(link.module)
-            compare(link.module, link.name, found, want, tolerance, self.launch)
+            want = self.results(self.tiled() if self.exact(number) else 0)
+            compare(link.module, link.name, found, want, self.allowed(number), self.launch)
             if level_of(link.module) in ("streamed", "projected"):
                 return self._judge_engines(link, found)
         except TilewrightError as error:
@@ -110,10 +135,12 @@ class _Search:
         """The number of a wrong module behind a right one; None if the chain is right.
 
         A folder may hold a wrong module whose followers were made before it was edited, so there
-        each module is looked at.
+        each module is looked at. A file's own module may be wrong before any pass.
         """
         links = self.chain.links
-        if links[0].path is not None:
+        if self.chain.path is not None and self.verdict(0) is not None:
+            return 0
+        if self.chain.apart:
             return next((n for n in range(1, len(links)) if self.verdict(n)), None)
         streamed = [n for n, one in enumerate(links) if level_of(one.module) == "streamed"]
         projected = [n for n, one in enumerate(links) if level_of(one.module) == "projected"]
@@ -131,38 +158,75 @@ class _Search:
         return bad
 
 
-def bisect_chain(chain: Chain, command: str = "", seed: int = 0) -> Finding | None:
+def bisect_chain(
+    chain: Chain, command: str = "", seed: int = 0, tolerance: float | None = None
+) -> Finding | None:
     """The first pass and op that make a chain's result wrong; None if all of it agrees.
 
-    `command` reproduces the pass; `{before}` and `{pass}` in it are filled in. Raises
-    TilewrightError for a first module that cannot run.
+    `command` reproduces the pass; `{before}`, `{entry}` and `{pass}` in it are filled in.
+    `tolerance`, in units of max(1, standard deviation), is what is allowed behind every pass, where
+    a pass may add up in another order. Raises TilewrightError for a first module of a model or a
+    folder that cannot run.
     """
     first = chain.links[0].module
     checkpoint = RandomCheckpoint(first, seed)
     for link in chain.links:
         checkpoint.learn_formats(link.module)
-    launches = [random_launch(first, seed + number, rows) for number, rows in enumerate(ROWS)]
-    for number, launch in enumerate(launches):
-        search = _Search(chain, launch, checkpoint, seed + number)
-        search.results(0)
+    for number, launch in enumerate(launches_of(chain, seed)):
+        search = Search(chain, launch, checkpoint, seed + number, tolerance)
+        if chain.path is None:
+            search.results(0)
         bad = search.first_bad()
         if bad is not None:
-            return _explained(search, bad, command)
+            return _found(search, bad, command)
     if chain.refused is not None:
         return _refusal(chain, chain.refused, command)
     return None
 
 
-def _explained(search: _Search, bad: int, command: str) -> Finding:
-    chain, verdict = search.chain, search.verdict(bad)
+def launches_of(chain: Chain, seed: int) -> list[Launch]:
+    """Launches that fit a chain's first module, small ones first."""
+    first = chain.links[0].module
+    return [random_launch(first, seed + number, rows) for number, rows in enumerate(ROWS)]
+
+
+def _found(search: Search, bad: int, command: str) -> Finding:
+    verdict = search.verdict(bad)
     assert verdict is not None, "a wrong module has a verdict"
-    before, after = chain.links[bad - 1], chain.links[bad]
-    modules = [widened(one.module, chain.links[-1].module) if level_of(one.module) == "tensor"
-               else one.module for one in (before, after)]  # fmt: skip
-    runs = [trace(one, search.launch, search.checkpoint, chain.machine) for one in modules]
-    tensors = level_of(before.module) == "tensor"
-    pair = first_difference(runs[0], runs[1], tolerance_of(after.module) if tensors else 0.0)
+    want: Results = {}
+    if verdict.results is not None:
+        want = search.results(search.tiled() if search.exact(bad) else 0)
+    before = (search, bad - 1) if bad else None
+    return explained(search, bad, before, verdict, want, search.allowed(bad), command)
+
+
+def explained(
+    search: Search,
+    bad: int,
+    base: tuple[Search, int] | None,
+    verdict: Verdict,
+    want: Results,
+    tolerance: float,
+    command: str,
+    sides: tuple[str, str] = ("before", "after"),
+) -> Finding:
+    """The op of a wrong module that is the first to write other values than its counterpart in
+    `base`; its outputs' errors are measured by `want`. `sides` name the two in the diff.
+    """
+    chain, after = search.chain, search.chain.links[bad]
+    name = after.name if bad else INPUT
+    pair, diff = None, ()
     op = verdict.op
+    before = base[0].chain.links[base[1]] if base is not None else None
+    if base is not None:
+        other, number = base
+        runs = [
+            trace(other.module(number), search.launch, search.checkpoint, other.chain.machine),
+            trace(search.module(bad), search.launch, search.checkpoint, chain.machine),
+        ]
+        tensors = level_of(other.chain.links[number].module) == "tensor"
+        least = tolerance_of(after.module) if tensors else 0.0
+        pair = first_difference(runs[0], runs[1], tolerance or least)
     event: Event | None = None
     if pair is not None:
         event = pair.found or pair.want
@@ -170,10 +234,12 @@ def _explained(search: _Search, bad: int, command: str) -> Finding:
     places = {location_name(op)} if op is not None else set[str]()
     if pair is not None:
         places |= {one.location for one in (pair.want, pair.found) if one is not None}
+    if before is not None:
+        diff = diff_at(before.module, after.module, places, sides)
     wanted, found = _values(pair)
     return Finding(
         entry=chain.entry,
-        pass_name=after.name,
+        pass_name=name,
         op=op.name if op is not None else "",
         location=location_name(op) if op is not None else "",
         layer=event.layer if event is not None else None,
@@ -183,10 +249,10 @@ def _explained(search: _Search, bad: int, command: str) -> Finding:
         worst=pair.worst if pair is not None and wanted and found else float("nan"),
         allowed=pair.allowed if pair is not None else 0.0,
         message=verdict.message,
-        outputs=_errors(search, bad, verdict.results),
+        outputs=_errors(want, verdict.results or {}, tolerance),
         launch=launch_text(search.launch),
-        diff=diff_at(before.module, after.module, places),
-        command=_filled(command, chain, bad - 1, after.name),
+        diff=diff,
+        command=_filled(command, chain, max(bad - 1, 0), name),
     )
 
 
@@ -215,14 +281,9 @@ def _place(pair: Pair | None, event: Event | None) -> str:
 
 
 def _errors(
-    search: _Search, bad: int, results: Results | None
+    want: Results, results: Results, tolerance: float
 ) -> tuple[tuple[str, float, float], ...]:
-    """The worst error of each output and state, against the module that it is measured by."""
-    if results is None:
-        return ()
-    exact = bad > search.tiled()
-    want = search.results(search.tiled() if exact else 0)
-    tolerance = 0.0 if exact else tolerance_of(search.chain.links[bad].module)
+    """The worst error of each output and state, and what is allowed."""
     rows: list[tuple[str, float, float]] = []
     for name, right in want.items():
         if name in results and results[name].shape == right.shape:
@@ -237,9 +298,12 @@ def _worst(got: Array, want: Array) -> float:
 
 
 def _filled(command: str, chain: Chain, number: int, name: str) -> str:
+    if name in (INPUT, "encode"):
+        return ""
     before = chain.links[number]
     path = before.path or f"ir/{chain.entry}/{number:02}-{before.name}.mlir"
-    return command.replace("{before}", str(path)).replace("{pass}", name)
+    filled = command.replace("{before}", shlex.quote(str(path))).replace("{entry}", chain.entry)
+    return filled.replace("{pass}", name)
 
 
 def _refusal(chain: Chain, refused: tuple[str, str], command: str) -> Finding:

@@ -14,14 +14,9 @@ from xdsl.ir import Operation
 from ...backend.errors import TilewrightError
 from ...dialects import tg
 from ...dialects.tw import LoopOp, ProgramOp
-from ..check import level_of, stored
-from ..check_inputs import Launch, RandomCheckpoint
-from ..frontend.weights import WeightStore
-from ..interp.tensor import run_graph
-from ..interp.tile import start
-from ..interp.tile_channels import Ring
-from ..interp.tile_machine import InterpretError, TileMachine
-from ..interp.tile_memory import Place
+from ..check import Launch, RandomCheckpoint, level_of, stored
+from ..frontend import WeightStore
+from ..interp import InterpretError, Place, Ring, TileMachine, run_graph, start
 
 Array = NDArray[Any]
 
@@ -162,7 +157,7 @@ class _Tiles:
 def _instructions(
     module: ModuleOp, launch: Launch, store: WeightStore, machine: str, events: list[Event]
 ) -> None:
-    from ..check_isa import run_isa
+    from ..check import run_isa
 
     numbers = {engine: _numbers(program) for engine, program in _programs(module).items()}
 

@@ -9,7 +9,7 @@ import typer
 
 from ...backend.errors import TilewrightError
 from .options import MachineName, Proof
-from .output import USER_ERROR
+from .output import USER_ERROR, note
 
 
 def opt(context: typer.Context) -> None:
@@ -20,7 +20,7 @@ def opt(context: typer.Context) -> None:
     \b
     Examples:
       tilewright opt --help
-      tilewright opt program.mlir -p fuse,tile
+      tilewright opt ir/decode/00-input.mlir -p canonicalise,merge,fuse
     """
     from .. import opt as driver
 
@@ -41,9 +41,10 @@ def asm(
 
     \b
     Examples:
+      tilewright disasm tiny.tw --entry decode > decode.s
       tilewright asm decode.s -o decode.tw --machine tw-small
     """
-    from ...backend.asm import AsmError, assemble
+    from ...backend.asm import AsmError, assemble, source_line
     from ...backend.image import Image, write_image
     from ...backend.machine import load_machine
     from ...runtime.functional.faults import Fault
@@ -54,12 +55,16 @@ def asm(
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     try:
         program = assemble(text)
-        if proof:
-            prove(program, description)
-    except (AsmError, Fault, ProofError) as error:
+        notes = prove(program, description).notes if proof else ()
+    except (Fault, ProofError) as error:
+        line = f":{source_line(text, error.engine, error.pc)}" if error.pc >= 0 else ""
+        raise TilewrightError(f"{name}{line}: {error}") from None
+    except AsmError as error:
         raise TilewrightError(f"{name}: {error}") from None
     if not any(map(len, program.engines.values())):
         raise TilewrightError(f"{name}: no engine has an instruction: wanted `engine ld {{ ... }}`")
+    for one in notes:
+        note(f"note: {one}")
     image = Image(
         machine=description.to_dict(),
         policy="exact",
@@ -80,8 +85,8 @@ def disasm(
 
     \b
     Examples:
-      tilewright disasm model.tw --entry decode
-      tilewright disasm model.tw --entry decode --engine mxu
+      tilewright disasm tiny.tw --entry decode
+      tilewright disasm tiny.tw --entry decode --engine mxu
     """
     from ...backend.asm import disassemble
     from ...backend.image import read_image

@@ -35,8 +35,8 @@ def bound(
     \b
     Examples:
       tilewright bound samples/configs/llama-2-7b/config.json --machine essay-3tbs
-      tilewright bound model.gguf --phase prefill --context 512 --policy exact
-      tilewright bound config.json --machine tpu-v5e --batch 8 --weights int4-g128 --json
+      tilewright bound samples/tiny-shakespeare --phase prefill --context 64 --policy exact
+      tilewright bound samples/configs/qwen3-8b/config.json --batch 8 --weights int4-g128 --json
     """
     from ...backend.bounds import least_energy, step_of
     from ...backend.machine import load_machine

@@ -11,7 +11,8 @@ from ...backend.errors import TilewrightError
 from .options import Json, Sequences
 from .output import print_columns, print_json
 from .phases import check_phase, contexts_of
-from .timing import default_context, op_text, opened, timed
+from .timed_step import default_context, opened, timed
+from .timing import op_text
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
     from ...backend.image import Image
@@ -43,9 +44,9 @@ def compare_command(
 
     \b
     Examples:
-      tilewright compare old.tw new.tw --context 1024
-      tilewright compare bf16.tw int8.tw --phase prefill --context 512
-      tilewright compare a.json b.json --json
+      tilewright compare tiny.tw tiny8.tw --context 128
+      tilewright compare tiny.tw tiny8.tw --phase prefill --context 64 --json
+      tilewright compare a.json tiny8.tw
     """
     from ...runtime.timing.compare import compare
 

@@ -28,8 +28,8 @@ def inspect(
 
     \b
     Examples:
-      tilewright inspect model.tw
-      tilewright inspect model.tw --json | jq .entries.decode.instructions
+      tilewright inspect tiny.tw
+      tilewright inspect tiny.tw --json
     """
     from ...backend.image import read_image
 

@@ -24,7 +24,7 @@ def machines(
     Examples:
       tilewright machines
       tilewright machines tw-1
-      tilewright machines my-machine.toml --json
+      tilewright machines tpu-v5e --json
     """
     from ...backend.machine import load_machine, machine_names
     from ...backend.timing.energy import area_of

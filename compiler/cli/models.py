@@ -64,10 +64,10 @@ def compile_command(
 
     \b
     Examples:
-      tilewright compile smollm2.gguf --machine tw-1 --max-context 512 -o smollm2.tw
-      tilewright compile ./my-llama --machine my-machine.toml --policy bf16
-      tilewright compile config.json -o shape-only.tw
-      tilewright compile ./my-llama --dump-ir ir/
+      tilewright compile samples/tiny-shakespeare --machine tw-small --dump-ir ir/ -o tiny.tw
+      tilewright compile samples/tiny-shakespeare --weights int8 -o tiny8.tw
+      tilewright compile samples/tiny-shakespeare/config.json --policy bf16 -o shape-only.tw
+      tilewright compile smollm2.gguf --machine my-machine.toml --max-context 512
     """
     from .. import compile_model
 
@@ -131,9 +131,9 @@ def run(
 
     \b
     Examples:
-      tilewright run model.tw --prompt "Once upon"
-      tilewright run model.tw --ids 1,2,3 --all-logits --save logits.npy
-      tilewright run model.tw --ids 1,2,3 --engine reference --order random:7
+      tilewright run tiny.tw --prompt "ROMEO:"
+      tilewright run tiny.tw --ids 1,2,3 --all-logits --save logits.npy
+      tilewright run tiny.tw --ids 1,2,3 --engine reference --order random:7
     """
     import numpy as np
 

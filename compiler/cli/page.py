@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from .app import COMMANDS
@@ -13,7 +14,23 @@ Written by `python -m tilewright.compiler.cli.page`; a test compares it with the
 
 Results go to standard output; notices, progress bars and errors to standard error. What the input
 is to blame for is one line `error: ...` and exit status 2.
+
+The tests run the examples from top to bottom in a folder that holds this repository's `samples/`: a
+later one finds what an earlier one wrote.
 """
+
+NOT_RUN = {
+    "demo": "tests/e2e/test_demo.py runs it",
+    "smollm2": "it downloads 92 MB; tests/e2e/test_smollm2.py runs the model",
+    "explore samples": "docs/explore.md runs others like it",
+    "time samples": "the README runs others like it",
+    "prompt.txt": "with a text of yours",
+    "bisect": "docs/bisect.md runs it",
+    "sweep": "the README runs one like it",
+    "gui": "it needs a terminal; tests/unit/opt/test_terminal.py opens it without one",
+    "warmup": "it compiles the emulator again; .ci/run runs it",
+}
+"""Examples that hold the word are not run on the page, for this reason."""
 
 
 def spelling(name: str, info: Any) -> str:
@@ -31,6 +48,12 @@ def default_text(value: object, info: Any) -> str:
     if value in (None, False, ""):
         return ""
     return f" Default: `{'on' if value is True else value}`."
+
+
+def why_not_run(example: str) -> str:
+    """Why the page's tests leave an example out; nothing where they run it."""
+    reasons = [reason for words, reason in NOT_RUN.items() if words in example]
+    return reasons[0] if reasons else ""
 
 
 def section(name: str, function: Callable[..., Any]) -> str:
@@ -57,8 +80,9 @@ def section(name: str, function: Callable[..., Any]) -> str:
     if lines:
         parts.append("\n".join(lines))
     shown = inspect.cleandoc(examples) if examples else ""
-    if shown:
-        parts.append(f"```sh no-run: with your files\n{shown}\n```")
+    for reason, some in groupby(shown.splitlines(), why_not_run):
+        asks = f" no-run: {reason}" if reason else ""
+        parts.append("\n".join([f"```sh{asks}", *some, "```"]))
     return "\n\n".join(parts) + "\n"
 
 

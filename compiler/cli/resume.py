@@ -38,8 +38,8 @@ def resume(
 
     \b
     Examples:
-      tilewright resume ir/decode/06-tile.mlir -o edited.tw
-      tilewright resume ir/decode/06-tile.mlir ir/prefill/06-tile.mlir --model ./models
+      tilewright resume ir/decode/06-tile.mlir --model samples -o edited.tw
+      tilewright resume ir/decode/13-allocate.mlir ir/prefill/13-allocate.mlir -o edited.tw
     """
     from ..resume import resume_model
 

@@ -47,9 +47,10 @@ def step(
 
     \b
     Examples:
-      tilewright step model.tw --prompt "A"
-      echo "continue @weights" | tilewright step model.tw --ids 1,2,3
-      tilewright step model.tw --ids 1,2,3 --entry decode --script look.txt
+      echo "continue blk.2.attention" > look.txt
+      tilewright step tiny.tw --prompt "A" --script look.txt
+      tilewright step tiny.tw --ids 1,2,3 --entry decode --script look.txt
+      echo "continue @weights" | tilewright step tiny.tw --ids 1,2,3
     """
     from ...backend.image import read_image
     from ...runtime.debugger import Restart

@@ -72,9 +72,8 @@ def sweep(
     \b
     Examples:
       tilewright sweep samples/tiny-shakespeare --machine tw-small --set spm.bytes=128KiB..1MiB*2
-      tilewright sweep config.json --set hbm.bandwidth=1TB/s,3TB/s --set arrays=1..8*2 --plot a.svg
-      tilewright sweep config.json --machine tpu-v5e --machine my-machine.toml --weights int4-g128
-      tilewright sweep config.json --phase prefill --context 2048 --set lanes=512..4096*2 --json
+      tilewright sweep samples/tiny-shakespeare --machine tw-1 --machine tpu-v5e --json
+      tilewright sweep samples/tiny-shakespeare --context 64 --set lanes=64..256*2 --plot lanes.svg
     """
     from ...backend.machine import load_machine
     from ..bound import bound_model

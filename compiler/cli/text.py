@@ -46,10 +46,10 @@ def generate(
 
     \b
     Examples:
-      tilewright generate model.tw "Once upon a time" --max-tokens 64
+      tilewright generate tiny.tw "To be, or not" --max-tokens 16
+      tilewright generate tiny.tw "ROMEO:" --max-tokens 16 --temperature 0.8 --top-p 0.95 --seed 7
       tilewright generate smollm2.gguf "What is a tile?" --chat --max-context 512
-      tilewright generate model.tw "ROMEO:" --temperature 0.8 --top-p 0.95 --seed 7
-      cat prompt.txt | tilewright generate model.tw - --json
+      cat prompt.txt | tilewright generate tiny.tw - --json
     """
     from ...runtime.sampling import Sampling
     from ...runtime.session import Session

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...backend.errors import TilewrightError
 from .options import (
     Contexts,
     Json,
@@ -18,15 +17,11 @@ from .options import (
     TimedPolicy,
     Weights,
 )
-from .output import bytes_text, note_machine, print_columns, print_json, progress_bar
-from .phases import DEFAULT_CONTEXT, check_phase, contexts_of
-from .text import is_image
+from .output import bytes_text, print_columns, print_json
+from .timed_step import AskedStep, find_step, timed
 
 if TYPE_CHECKING:  # they bring numpy, which would double the time of --help
-    from ...backend.image import Image
     from ...runtime.timing.report import StepReport
-
-DEFAULT_MACHINE, DEFAULT_POLICY = "tw-1", "bf16"
 
 
 def time_command(
@@ -49,114 +44,19 @@ def time_command(
 
     \b
     Examples:
-      tilewright time model.tw --context 1024
-      tilewright time config.json --machine essay-3tbs --weights int4-g128 --batch 8
-      tilewright time ./my-llama --context 512,1024,37 --policy exact
-      tilewright time model.gguf --machine tpu-v5e --phase prefill --context 512 --ops
-      tilewright time config.json --json > a.json
+      tilewright time tiny.tw --context 128
+      tilewright time tiny.tw --phase prefill --context 64 --ops
+      tilewright time samples/tiny-shakespeare --context 100,64,37 --machine tw-small --policy exact
+      tilewright time samples/configs/qwen3-0.6b/config.json --machine tpu-v5e --weights int4-g128
+      tilewright time tiny.tw --context 64 --json > a.json
     """
-    image, contexts = image_and_contexts(
-        model, machine, phase, context, batch, policy, weights, chunk, quiet=as_json
-    )
-    report = timed(image, phase, contexts)
+    asked = AskedStep(model, machine, phase, context, batch, policy, weights, chunk)
+    found = find_step(asked, quiet=as_json)
+    report = timed(found.image, phase, found.contexts)
     if as_json:
         print_json(report.to_dict())
     else:
         print_report(report, ops)
-
-
-def image_and_contexts(
-    model: str,
-    machine: str | None,
-    phase: str,
-    context: str | None,
-    batch: int | None,
-    policy: str | None,
-    weights: str | None,
-    chunk: int | None,
-    quiet: bool = False,
-) -> tuple[Image, list[int]]:
-    """The image that is asked for, read or compiled in memory, and positions of each sequence."""
-    from ...backend.machine import load_machine
-
-    check_phase(phase)
-    if is_image(model):
-        image = opened(model, machine, policy, weights, chunk)
-        contexts = contexts_of(context, batch, default_context(image, phase))
-    else:
-        from ..frontend import load_model
-        from ..timing import compile_for_step
-
-        name = machine or DEFAULT_MACHINE
-        description = load_machine(name)
-        loaded = load_model(model)
-        default = min(DEFAULT_CONTEXT, loaded.most_context)
-        contexts = contexts_of(context, batch, default)
-        with progress_bar() as progress:
-            image = compile_for_step(
-                loaded, phase, contexts, name, policy or DEFAULT_POLICY, weights, chunk, progress
-            )
-        if not quiet:
-            note_machine(description)
-    return image, contexts
-
-
-def opened(
-    path: str,
-    machine: str | None = None,
-    policy: str | None = None,
-    weights: str | None = None,
-    chunk: int | None = None,
-) -> Image:
-    """The image at a path. Raises TilewrightError for an option that it was not compiled with."""
-    from ...backend.bounds import ModelRecord
-    from ...backend.formats import format_name
-    from ...backend.image import read_image
-    from ...backend.machine import load_machine
-
-    image = read_image(path)
-    asked: list[tuple[str, str, str]] = []
-    if machine is not None and load_machine(machine).to_dict() != image.machine:
-        same = load_machine(machine).name == image.machine.get("name")
-        found = f"{image.machine.get('name')}{' of other numbers' if same else ''}"
-        asked.append(("machine", machine, found))
-    if policy is not None and policy != image.policy:
-        asked.append(("policy", policy, image.policy))
-    if weights is not None:
-        record = ModelRecord.from_dict(image.model) if image.model else None
-        formats = dict(record.formats) if record is not None else {}
-        formats.pop("token_embd", None)
-        if set(formats.values()) != {format_name(weights)}:
-            found = ", ".join(dict.fromkeys(formats.values())) or "formats of a graph"
-            asked.append(("weights", weights, found))
-    if chunk is not None and chunk != image.meta.get("chunk"):
-        asked.append(("chunk", str(chunk), str(image.meta.get("chunk"))))
-    for option, wanted, found in asked:
-        raise TilewrightError(
-            f"--{option} {wanted}: {path} is an image that was compiled for {found}; leave the "
-            "option away, or name the model instead of the image"
-        )
-    return image
-
-
-def default_context(image: Image, phase: str) -> int:
-    """Positions of each sequence where the user names none."""
-    from ...runtime.launch import StepShape
-
-    if phase not in image.entries:  # `time_step` says so
-        return 1
-    return min(DEFAULT_CONTEXT, StepShape.of(image.entries[phase]).context)
-
-
-def timed(image: Image, phase: str, contexts: list[int]) -> StepReport:
-    """A step of an image, with its bound and its energy."""
-    from ...backend.machine import Machine
-    from ...runtime.timing.report import report_of
-    from ...runtime.timing.steps import time_step
-    from .engine import prepare_timing
-
-    prepare_timing()
-    return report_of(image, time_step(image, Machine.from_dict(image.machine), phase, contexts))
 
 
 def print_report(report: StepReport, ops: bool) -> None:

@@ -20,7 +20,7 @@ from .options import (
     Weights,
 )
 from .output import bytes_text
-from .timing import image_and_contexts
+from .timed_step import AskedStep, find_step
 
 MOST_EVENTS = 500_000
 """Some 30 MB: what a browser opens at once."""
@@ -57,9 +57,9 @@ def trace_command(
 
     \b
     Examples:
-      tilewright trace model.tw -o step.pftrace --context 1024
-      tilewright trace model.tw -o layers.pftrace --layers 0:2
-      tilewright trace model.tw -o prompt.pftrace --phase prefill --context 512
+      tilewright trace tiny.tw -o step.pftrace --context 128
+      tilewright trace tiny.tw -o layers.pftrace --layers 0:2
+      tilewright trace tiny.tw -o prompt.pftrace --phase prefill --context 64
     """
     from ...backend.machine import Machine
     from ...runtime.timing.steps import time_step
@@ -68,12 +68,10 @@ def trace_command(
     from .engine import prepare_timing
 
     wanted = None if layers is None else layer_range(layers)
-    image, contexts = image_and_contexts(
-        model, machine, phase, context, batch, policy, weights, chunk
-    )
-    description = Machine.from_dict(image.machine)
+    found = find_step(AskedStep(model, machine, phase, context, batch, policy, weights, chunk))
+    image, description = found.image, Machine.from_dict(found.image.machine)
     prepare_timing()
-    step = time_step(image, description, phase, contexts)
+    step = time_step(image, description, phase, found.contexts)
     trace = trace_step(image, description, step, wanted, most_events)
     with output.open("wb") as file:
         write_trace(trace, file)

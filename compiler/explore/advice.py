@@ -11,10 +11,9 @@ from typing import Any
 
 from ...backend.bounds import ModelRecord, bound_of
 from ...backend.image import Image
-from ...backend.isa.program import Channel, Program
+from ...backend.isa import Channel, Program
 from ...backend.machine import Machine
-from ...runtime.timing.report import StepReport
-from ...runtime.timing.steps import TimedStep
+from ...runtime.timing import StepReport, TimedStep
 from .experiments import Experiment
 
 MATRIX, VECTOR = "mxu", "vpu"

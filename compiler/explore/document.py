@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backend.image import Image
-from ...runtime.timing.report import StepReport
+from ...backend.isa import BY_MNEMONIC
+from ...runtime.timing import StepReport
 from ..pipeline import PassRun
 from .levels import levels_section
 from .program import program_section
@@ -76,16 +77,25 @@ def about_section(found: Compiled, program: Mapping[str, Any]) -> dict[str, Any]
 def ops_of(
     entry: str, found: Compiled, engines: Mapping[str, Sequence[Sequence[str]]]
 ) -> list[str]:
-    """Ops of the model, in the order of the program; then those that other levels alone have."""
+    """Ops of the model, in the order of the program; then those that other levels alone have.
+
+    An op is what moves or computes something: loops and launch parameters have names, too.
+    """
     dumps = found.dumps.get(entry, ())
+    run = {op for lines in engines.values() for text, op in lines if has_operands(text)}
     names: dict[str, None] = {}
     for dump in sorted(dumps, key=lambda dump: dump.after != "tile"):
         names |= in_order(op for _, op in dump.lines)  # the tiled level has the program's order
     for lines in engines.values():
         names |= in_order(op for _, op in lines)
-    names.pop("", None)
-    run = {op for lines in engines.values() for _, op in lines}
-    return sorted(names, key=lambda op: op not in run)  # declarations behind what is executed
+    known = run.union(*(dump.ops for dump in dumps)) - {""}
+    return sorted((op for op in names if op in known), key=lambda op: op not in run)
+
+
+def has_operands(text: str) -> bool:
+    """Whether an instruction touches memory: all but those for registers, loops and hand-over."""
+    row = BY_MNEMONIC.get(text.split(maxsplit=1)[0])
+    return row is not None and bool(row.operands)
 
 
 def in_order(ops: Iterable[str]) -> dict[str, None]:

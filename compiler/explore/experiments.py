@@ -12,8 +12,7 @@ from typing import Any
 from ...backend.errors import TilewrightError
 from ...backend.image import Image
 from ...backend.machine import Machine
-from ...runtime.timing.report import StepReport
-from ...runtime.timing.steps import TimedStep, time_step
+from ...runtime.timing import StepReport, TimedStep, time_step
 
 DOUBLED = (
     "clock_hz",

@@ -19,6 +19,7 @@ from typing import Any
 from ...passes import PASSES
 from ..origin import INPUT
 from ..pipeline import PassRun
+from ..renaming import in_names_of
 from .record import Dump, Line
 
 
@@ -58,9 +59,10 @@ def levels_section(
 def changes(
     before: Sequence[int], after: Sequence[int], lines: Sequence[Line]
 ) -> dict[str, list[int]]:
-    """Op of the model -> lines added and removed between two dumps."""
+    """Op of the model -> lines added and removed between two dumps; a new name alone is neither."""
     found: dict[str, list[int]] = {}
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    texts, now = (["\t".join(lines[n]) for n in side] for side in (before, after))
+    matcher = SequenceMatcher(None, in_names_of(texts, now), now, autojunk=False)
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         if tag == "equal":
             continue

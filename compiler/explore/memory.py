@@ -6,12 +6,9 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
-from ...backend.isa.field import CHANNEL, REGION
-from ...backend.isa.program import Program
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, REGION, Program
 from ...backend.machine import Machine
-from ...runtime.timing.decoded import Decoded
-from ...runtime.timing.trace_record import Recorder
+from ...runtime.timing import Decoded, Recorder
 
 Key = tuple[int, int]
 """CHANNEL or REGION, and the number."""
@@ -28,7 +25,7 @@ def memory_map(machine: Machine, launch: Decoded, record: Recorder) -> dict[str,
     found: dict[str, Any] = {}
     for name, size in (("spm", machine.spm_bytes), ("acc", machine.acc_bytes)):
         buffers = _buffers(launch.program, name, uses, lives)
-        covered = _covered([(b["base"], b["base"] + b["bytes"]) for b in buffers])
+        covered = covered_bytes([(b["base"], b["base"] + b["bytes"]) for b in buffers])
         found[name] = {"bytes": size, "free": size - covered, "buffers": buffers}
     return found
 
@@ -98,10 +95,10 @@ def _lives(launch: Decoded, record: Recorder) -> dict[Key, list[list[int]]]:
                 )
         for number, (reads, writes) in touched.items():
             events[REGION, number].append((found.begin, found.end, reads, writes))
-    return defaultdict(list, {key: _runs(sorted(found)) for key, found in events.items()})
+    return defaultdict(list, {key: live_runs(sorted(found)) for key, found in events.items()})
 
 
-def _runs(events: list[tuple[int, int, bool, bool]]) -> list[list[int]]:
+def live_runs(events: list[tuple[int, int, bool, bool]]) -> list[list[int]]:
     """From the first write to the last read before the next write. What is read first came from
     before; what is never read lives as long as its write."""
     runs: list[list[int]] = []
@@ -115,7 +112,7 @@ def _runs(events: list[tuple[int, int, bool, bool]]) -> list[list[int]]:
     return runs
 
 
-def _covered(spans: list[tuple[int, int]]) -> int:
+def covered_bytes(spans: list[tuple[int, int]]) -> int:
     """Bytes in at least one of the spans."""
     edges = sorted({edge for span in spans for edge in span})
     return sum(b - a for a, b in pairwise(edges) if any(s <= a and b <= e for s, e in spans))

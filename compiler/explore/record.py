@@ -10,10 +10,15 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.printer import Printer
 
+from ...dialects import tg
 from ...dialects.checks import verify_module
 from ...dialects.locations import location_name
 from ..origin import INPUT
 
+DECLARING = (
+    tg.GetOp, tg.GlobalOp, tg.InputOp, tg.OutputOp, tg.ScalarOp, tg.TableOp, tg.WeightOp, tg.YieldOp
+)  # fmt: skip
+"""What names parameters, inputs and outputs, and computes nothing."""
 Line = tuple[str, str]
 """A line of text, and its op of the model; '' for what belongs to none."""
 
@@ -25,6 +30,8 @@ class Dump:
     after: str
     """The pass, or `input`."""
     lines: tuple[Line, ...]
+    ops: frozenset[str] = frozenset()
+    """Names of what computes in the graph; a loop or a declaration has a name too, but is no op."""
 
 
 class Recorder:
@@ -41,7 +48,16 @@ class Recorder:
             self.dumps.clear()
         verify_module(module)
         name = INPUT if previous is None else previous.name
-        self.dumps.append(Dump(name, located_lines(module)))
+        self.dumps.append(Dump(name, located_lines(module), tensor_ops(module)))
+
+
+def tensor_ops(module: ModuleOp) -> frozenset[str]:
+    """Names of the ops of the model that a module computes on whole tensors."""
+    return frozenset(
+        location_name(op)
+        for op in module.walk()
+        if op.dialect_name() == tg.Tg.name and not isinstance(op, DECLARING)
+    )
 
 
 def located_lines(module: ModuleOp) -> tuple[Line, ...]:

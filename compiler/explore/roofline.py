@@ -8,12 +8,8 @@ from typing import Any
 from ...backend.image import Image
 from ...backend.machine import Machine
 from ...backend.timing import phases, significand
-from ...runtime.functional.loader import load
-from ...runtime.functional.parameters import launch_words
-from ...runtime.timing.decoded import Decoded, decoded
-from ...runtime.timing.fast import WORTH, run_fast
-from ...runtime.timing.report import StepReport
-from ...runtime.timing.steps import TimedStep
+from ...runtime.functional import launch_words, load
+from ...runtime.timing import WORTH, Decoded, StepReport, TimedStep, decoded, run_fast
 
 
 def roofline(image: Image, machine: Machine, step: TimedStep, report: StepReport) -> dict[str, Any]:

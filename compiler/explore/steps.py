@@ -8,8 +8,7 @@ from typing import Any
 from ...backend.errors import TilewrightError
 from ...backend.image import Image
 from ...backend.machine import Machine
-from ...runtime.timing.report import report_of
-from ...runtime.timing.steps import time_step
+from ...runtime.timing import report_of, time_step
 from .advice import advice
 from .experiments import experiments
 from .memory import memory_map

@@ -12,13 +12,16 @@ from typing import Any
 
 from ...backend.image import Image
 from ...backend.machine import Machine
-from ...runtime.functional.loader import load
-from ...runtime.functional.parameters import launch_words
-from ...runtime.timing.decoded import Decoded, decoded
-from ...runtime.timing.fewer_layers import Shortened, shortened
-from ...runtime.timing.steps import TimedStep
-from ...runtime.timing.trace import record_launch
-from ...runtime.timing.trace_record import Recorder
+from ...runtime.functional import launch_words, load
+from ...runtime.timing import (
+    Decoded,
+    Recorder,
+    Shortened,
+    TimedStep,
+    decoded,
+    record_launch,
+    shortened,
+)
 
 MOST_EVENTS = 400_000
 """More than any step of 70B takes in three layers; beyond it TimingError says what to do."""

@@ -8,6 +8,7 @@ from .checkpoint import (
     TokenizerMaterial,
     UnsupportedModel,
 )
+from .graph_text import DUMP_TITLE
 from .loader import Model, load_model
 from .model_config import ModelConfig, Rope
 from .parameters import Parameter, Parameters, find_parameters
@@ -15,6 +16,7 @@ from .tables import is_table, table_values
 from .weights import WeightStore, convert
 
 __all__ = [
+    "DUMP_TITLE",
     "BuildError",
     "Checkpoint",
     "CheckpointError",

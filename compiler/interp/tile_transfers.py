@@ -9,7 +9,7 @@ from xdsl.ir import Attribute
 
 from ...backend.formats import Packing
 from ...dialects.lowbit import PackedType, TileType
-from ...dialects.tile.base import align_box
+from ...dialects.tile import align_box
 from .tile_math import packed_place
 from .tile_memory import Memory, Mistake, Packed, Place, contiguous
 

@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import IO, cast
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute
 from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.diagnostic import Diagnostic
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
@@ -185,6 +187,8 @@ class TilewrightOpt(xDSLOptMain):
 def run(argv: Sequence[str]) -> int:
     """What `main` does once the arguments can be read."""
     tool: TilewrightOpt | None = None
+    # `--disable-verify` and `--syntax-highlight` are set for the whole process by xDSL.
+    checked, coloured = Attribute.__post_init__, Diagnostic.colored
     try:
         if _answered(argv):
             return 0
@@ -196,6 +200,8 @@ def run(argv: Sequence[str]) -> int:
     except (DiagnosticException, ParseError) as error:
         print(f"error: {tool.described(error) if tool else first_line(error)}", file=sys.stderr)
         return 1
+    finally:
+        Attribute.__post_init__, Diagnostic.colored = checked, coloured
     return 0
 
 

@@ -111,6 +111,6 @@ def _add_names(
         if name in known:
             raise TilewrightError(
                 f"{kind} '{name}' of '{owner}' (entry point of group {GROUP}) has the name of one "
-                f"of '{owners[name]}': rename it"
+                f"of '{owners[name]}': rename it, or uninstall its package"
             )
         known[name], owners[name] = factory, owner

@@ -17,6 +17,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from ...dialects.checks import verify_module
+from ..renaming import in_names_of
 
 EVERY = ("*",)
 """The names of all passes, for `Shown`."""
@@ -146,8 +147,10 @@ def module_text(module: ModuleOp, locations: bool = False) -> str:
 
 
 def difference(before: str, after: str) -> str:
-    """A unified diff, three lines of context around each change."""
-    lines = unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="")
+    """A unified diff, three lines of context around each change; a new name alone is none."""
+    now = after.splitlines()
+    was = in_names_of(before.splitlines(), now)
+    lines = unified_diff(was, now, "before", "after", lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from ...backend.bounds import Step, step_of
 from ...backend.machine import Machine
-from ...backend.timing.energy import Work
-from ...runtime.timing import time_step
-from ...runtime.timing.result import PICOSECONDS
+from ...backend.timing import Work
+from ...runtime.timing import PICOSECONDS, time_step
 from ..bound import bound_model
 from ..frontend import load_model
-from ..timing import compile_for_step
+from ..step_programs import programs_for_step
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def measure(workload: Workload, machine: Machine) -> Measured:
     with tempfile.TemporaryDirectory(prefix="tilewright-") as folder:
         path = Path(folder) / f"{machine.name}.toml"
         path.write_text(machine.to_toml(), encoding="utf-8")
-        image = compile_for_step(
+        image, _ = programs_for_step(
             model,
             workload.phase,
             workload.contexts,

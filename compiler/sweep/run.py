@@ -14,7 +14,7 @@ from typing import Any
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import Machine
-from ...backend.timing.energy import Area, Energy, area_of, energy_of
+from ...backend.timing import Area, Energy, area_of, energy_of
 from .cache import Cache, result_key
 from .front import pareto_front
 from .measured import Measure, Measured, Workload, measure

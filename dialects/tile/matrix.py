@@ -24,7 +24,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.formats.packing import COLUMN_STEP
+from ...backend.formats import COLUMN_STEP
 from ..lowbit import TileType
 from ..spaces import EngineAttr, engine_attr
 from ..text import after, many, operand, print_operands, print_word

@@ -31,6 +31,7 @@ from .scalar import (
     PopOp,
     SyncOp,
 )
+from .symbols import check_instruction, check_pop, check_sync
 from .types import ConstantAttr, Place, PlaceAttr, RegType, register_type
 
 Tw = Dialect(
@@ -75,6 +76,9 @@ __all__ = [
     "VselOp",
     "VtopkOp",
     "VtrOp",
+    "check_instruction",
+    "check_pop",
     "check_program",
+    "check_sync",
     "register_type",
 ]

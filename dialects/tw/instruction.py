@@ -26,10 +26,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.isa.field import Field
-from ...backend.isa.row import Instruction, OperandSpec
-from ...backend.isa.table import BY_MNEMONIC
-from ...backend.isa.view import ELEMENT_BYTES, View
+from ...backend.isa import BY_MNEMONIC, ELEMENT_BYTES, Field, Instruction, OperandSpec, View
 from ..text import TextOp, float_attr, float_text, operand, parse_float
 from .types import (
     ConstantAttr,

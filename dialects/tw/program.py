@@ -19,7 +19,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.isa.field import COUNTERS
+from ...backend.isa import COUNTERS
 from ..spaces import ACC, SPM, EngineAttr, engine_attr, parse_engine
 from ..text import (
     TextOp,

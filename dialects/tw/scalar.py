@@ -18,7 +18,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
+from ...backend.isa import ALU_FUNCTIONS, SYNC_KINDS
 from ..channel import ChannelUser
 from ..text import (
     TextOp,

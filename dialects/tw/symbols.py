@@ -5,11 +5,11 @@ from __future__ import annotations
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.isa.row import OperandSpec
+from ...backend.isa import OperandSpec
 from ..channel import ChannelOp
 from ..declared import Symbols
 from ..spaces import ACC
-from ..tg.declare import GlobalOp
+from ..tg import GlobalOp
 from .instruction import InstructionOp
 from .program import ProgramOp, RegionOp
 from .scalar import PopOp, SyncOp

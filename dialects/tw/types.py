@@ -14,8 +14,7 @@ from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from ...backend.isa.field import COUNTER_LOW, COUNTERS, REGISTERS, register_name
-from ...backend.isa.view import Order, View, ViewError
+from ...backend.isa import COUNTER_LOW, COUNTERS, REGISTERS, Order, View, ViewError, register_name
 from ..text import float_attr, float_text, natural, optional_operand, parse_float
 
 

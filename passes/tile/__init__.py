@@ -22,22 +22,26 @@ from ..located import PassError, located
 from ..names import Names, symbols
 from ..policy import policy_of
 from ..symbols import entry_function, globals_of, scalars_of, tables_of
-from .attention import Attention, emit_attention
+from .activations import ACTIVATIONS
+from .attention import emit_attention
+from .attention_kernel import Attention
 from .emitter import Emitter, Index
 from .heads import Heads, emit_heads
 from .heads_on_chip import emit_appends, emit_heads_on_chip
 from .joint import Named
 from .kernels import Description, Surroundings, describe
-from .linear import Linear, emit_linear
+from .linear import emit_linear
+from .linear_kernel import Linear
 from .plan import Limits, choose
-from .record import record_plan
+from .record import plan_of, record_plan
 from .regions import ROW_COUNTS, assign_regions
 from .residency import Rooms
 from .rows import Embedding, emit_embedding
+from .search import DoesNotFitError
 from .steps import emit_step
 from .tiles import Tile
 
-__all__ = ["TilePass"]
+__all__ = ["ACTIVATIONS", "DoesNotFitError", "TilePass", "plan_of"]
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,19 @@ only the positions before it are loaded; its score stands behind theirs in the s
 bits are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from xdsl.dialects.builtin import Float32Type
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import SSAValue
 
 from ...dialects import tile
+from .attention_kernel import Attention
+from .attention_products import Caches, Span, products_of, scores_of
 from .emitter import Emitter, Index
 from .residency import Rooms
 from .sequences import Rows, lengths_of
-from .tiles import Tile, heads_at_once
+from .tiles import Tile
 
 MASKED = -1.0e30
 """A finite floor: -inf minus -inf is not a number."""
@@ -28,63 +29,10 @@ SMALLEST = 1.0e-30
 
 
 @dataclass(frozen=True)
-class Attention:
-    """What the emission needs of one attention kernel; element types are those of the regions."""
-
-    query: str
-    output: str
-    keys: str
-    values: str
-    layered: bool
-    """The caches have a leading axis of layers."""
-    batch: int
-    queries: int
-    """The most of a sequence."""
-    positions: int
-    """Of the caches."""
-    heads: int
-    kv_heads: int
-    head: int
-    scale: float
-    full: bool
-    """Rows see all positions of their sequence, not only those up to their own."""
-    operand: Attribute
-    cache: Attribute
-    result: Attribute
-
-    @property
-    def group(self) -> int:
-        """Query heads of one KV head."""
-        return self.heads // self.kv_heads
-
-
-@dataclass(frozen=True)
 class _State:
     n: SSAValue
     total: SSAValue
     o: SSAValue
-
-
-@dataclass(frozen=True)
-class _Caches:
-    """Where keys and values come from, for the heads of one task."""
-
-    head: Sequence[Index]
-    """Indices of the caches down to the first KV head."""
-    fresh: tuple[SSAValue, SSAValue] | None
-    """The step's own keys and values [rows, columns], where they are on chip."""
-
-
-@dataclass(frozen=True)
-class _Span:
-    """Positions of one KV block."""
-
-    first: Index
-    valid: Index
-    loaded: Index
-    """Those that come from the caches, in front."""
-    own: Index
-    """Those that are on chip, behind: 0 or 1."""
 
 
 def emit_attention(
@@ -118,7 +66,7 @@ def emit_attention(
             else:
                 query = e.buffer((size.rows, columns), kernel.operand, "query", "query")
                 e.load(kernel.query, [rows.first, column], [rows.count, columns], query)
-            caches = _Caches([*leading, b, e.times(g, size.heads)], fresh)
+            caches = Caches([*leading, b, e.times(g, size.heads)], fresh)
             if kernel.full:
                 extent = e.plus(lengths.cached, lengths.queries)
             else:
@@ -130,7 +78,7 @@ def emit_attention(
                 with e.loop(trips, "t"):
                     loaded = extent if fresh is None else rows.position
                     own = 0 if fresh is None else e.minus(extent, loaded)
-                    span = _Span(0, extent, loaded, own)
+                    span = Span(0, extent, loaded, own)
                     _only_block(e, kernel, size, rows, query, caches, span, g, room)
             else:
                 state = _start(e, kernel, size, rows)
@@ -141,13 +89,13 @@ def emit_attention(
                 _finish(e, kernel, size, rows, state.o, state.total, g, room)
 
 
-def _span(e: Emitter, size: Tile, rows: Rows, extent: Index, t: Index, fresh: bool) -> _Span:
+def _span(e: Emitter, size: Tile, rows: Rows, extent: Index, t: Index, fresh: bool) -> Span:
     first = e.times(t, size.depth)
     valid = e.least(size.depth, e.minus(extent, first))
     if not fresh:
-        return _Span(first, valid, valid, 0)
+        return Span(first, valid, valid, 0)
     loaded = e.least(size.depth, e.minus(rows.position, first))
-    return _Span(first, valid, loaded, e.minus(valid, loaded))
+    return Span(first, valid, loaded, e.minus(valid, loaded))
 
 
 def _lines(kernel: Attention, size: Tile) -> tuple[int, int]:
@@ -174,8 +122,8 @@ def _block(
     rows: Rows,
     query: SSAValue,
     state: _State,
-    caches: _Caches,
-    span: _Span,
+    caches: Caches,
+    span: Span,
 ) -> None:
     """One KV block: S, softmax, PV."""
     lines = _lines(kernel, size)
@@ -183,7 +131,7 @@ def _block(
     # Row r stands at position `position + r` and sees columns up to itself.
     limit = None if kernel.full else e.value(e.plus(e.minus(rows.position, span.first), 1))
 
-    scores = _scores(e, kernel, size, rows, query, caches, span)
+    scores = scores_of(e, kernel, size, rows, query, caches, span)
     s = e.reshape(scores, (*lines, size.depth))
     low = e.buffer((*lines, 1), Float32Type(), "low")
     new = e.buffer((*lines, 1), Float32Type(), "new")
@@ -212,7 +160,7 @@ def _block(
     e.vec("id", state.total, decay, added, to=state.total, rows=m)
     e.vec("id", new, to=state.n, rows=m)
 
-    product = _products(e, kernel, size, rows, p, caches, span)
+    product = products_of(e, kernel, size, rows, p, caches, span)
     of_rows = e.reshape(product, (*lines, kernel.head))
     e.vec("id", state.o, decay, of_rows, to=state.o, rows=m)
 
@@ -223,8 +171,8 @@ def _only_block(
     size: Tile,
     rows: Rows,
     query: SSAValue,
-    caches: _Caches,
-    span: _Span,
+    caches: Caches,
+    span: Span,
     task: Index,
     room: SSAValue | None,
 ) -> None:
@@ -234,7 +182,7 @@ def _only_block(
     """
     lines = _lines(kernel, size)
     limit = None if kernel.full else e.value(e.plus(rows.position, 1))
-    scores = _scores(e, kernel, size, rows, query, caches, span)
+    scores = scores_of(e, kernel, size, rows, query, caches, span)
     s = e.reshape(scores, (*lines, size.depth))
     new = e.buffer((*lines, 1), Float32Type(), "new")
     total = e.buffer((*lines, 1), Float32Type(), "total")
@@ -249,113 +197,9 @@ def _only_block(
     added = ("sum", total)
     e.vec("exp", s, kernel.scale, new, to=to, reduce=added, rows=m, cols=valid, band=weighed)
     e.vec("reciprocal", total, 1.0, SMALLEST, to=total, rows=m)
-    product = _products(e, kernel, size, rows, p, caches, span)
+    product = products_of(e, kernel, size, rows, p, caches, span)
     of_rows = e.reshape(product, (*lines, kernel.head))
     _finish(e, kernel, size, rows, of_rows, total, task, room)
-
-
-def _load(
-    e: Emitter, kernel: Attention, size: Tile, name: str, cache: str, caches: _Caches, span: _Span
-) -> SSAValue:
-    """A slot [heads, positions, head] with the loaded positions of the block."""
-    slot = e.buffer((size.heads, size.depth, kernel.head), kernel.cache, name, "kv")
-    box = [*(1 for _ in caches.head[:-1]), size.heads, span.loaded, kernel.head]
-    most = min(size.depth, kernel.positions)
-    part = e.part(slot, [0, 0, 0], [size.heads, most, kernel.head])
-    e.load(cache, [*caches.head, span.first, 0], box, part)
-    return slot
-
-
-def _own(
-    e: Emitter, kernel: Attention, fresh: SSAValue, rows: Rows, caches: _Caches, h: Index
-) -> SSAValue:
-    """The step's own key or value [1, head] of one head."""
-    column = e.times(e.plus(caches.head[-1], h), kernel.head)
-    return e.part(fresh, [rows.first, column], [1, kernel.head])
-
-
-def _each_head(e: Emitter, size: Tile, write: Callable[[Index], None]) -> None:
-    """Something for each KV head of a block, several a trip: they share the offsets of the first,
-    and differ by what views hold."""
-    several = heads_at_once(size.heads)
-    with e.loop(size.heads // several, "h") as h:
-        first = e.times(h, several)
-        for number in range(several):
-            write(e.plus(first, number))
-
-
-def _scores(
-    e: Emitter,
-    kernel: Attention,
-    size: Tile,
-    rows: Rows,
-    query: SSAValue,
-    caches: _Caches,
-    span: _Span,
-) -> SSAValue:
-    """S = Q K^T of the block, [rows, positions]: a product for each KV head."""
-    flat = size.rows * kernel.group
-    keys = _load(e, kernel, size, "keys", kernel.keys, caches, span)
-    scores = e.sums((size.heads * flat, size.depth), "scores", "scores")
-    queries = e.reshape(query, (size.heads * flat, kernel.head))
-    lines = e.times(rows.count, kernel.group)
-
-    def of_head(h: Index) -> tuple[SSAValue, Index]:
-        row = e.times(h, flat)
-        return e.part(queries, [row, 0], [flat, kernel.head]), row
-
-    def loaded(h: Index) -> None:
-        part, row = of_head(h)
-        key = e.part(keys, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
-        into = e.part(scores, [row, 0], [flat, size.depth])
-        e.matmul(part, key, into, lines, cols=span.loaded, transposed=True)
-
-    def own(h: Index, fresh: SSAValue) -> None:
-        part, row = of_head(h)
-        key = _own(e, kernel, fresh, rows, caches, h)
-        into = e.part(scores, [row, span.loaded], [flat, 1])
-        e.matmul(part, key, into, lines, transposed=True)
-
-    _each_head(e, size, loaded)
-    if caches.fresh is not None:
-        with e.loop(span.own, "own"):
-            _each_head(e, size, partial(own, fresh=caches.fresh[0]))
-    return scores
-
-
-def _products(
-    e: Emitter,
-    kernel: Attention,
-    size: Tile,
-    rows: Rows,
-    p: SSAValue,
-    caches: _Caches,
-    span: _Span,
-) -> SSAValue:
-    """P V of the block, [rows, head]: a product for each KV head."""
-    flat = size.rows * kernel.group
-    values = _load(e, kernel, size, "values", kernel.values, caches, span)
-    product = e.sums((size.heads * flat, kernel.head), "pv", "pv")
-    lines = e.times(rows.count, kernel.group)
-
-    def loaded(h: Index) -> None:
-        row = e.times(h, flat)
-        part = e.part(p, [row, 0], [flat, size.depth])
-        value = e.part(values, [h, 0, 0], [1, size.depth, kernel.head], drop=1)
-        into = e.part(product, [row, 0], [flat, kernel.head])
-        e.matmul(part, value, into, lines, depth=span.loaded)
-
-    def own(h: Index, fresh: SSAValue) -> None:
-        row = e.times(h, flat)
-        part = e.part(p, [row, span.loaded], [flat, 1])
-        value = _own(e, kernel, fresh, rows, caches, h)
-        e.matmul(part, value, e.part(product, [row, 0], [flat, kernel.head]), lines)
-
-    _each_head(e, size, loaded)
-    if caches.fresh is not None:
-        with e.loop(span.own, "own"):
-            _each_head(e, size, partial(own, fresh=caches.fresh[1]))
-    return product
 
 
 def _finish(

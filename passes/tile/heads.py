@@ -52,9 +52,21 @@ class Heads:
     """A head-wise kernel: its parts, in the order of the program."""
 
     parts: Sequence[Part]
+    count: str
+    """The launch parameter that counts the rows."""
     batch: int
     queries: int
     """Most new rows of a sequence in a step."""
+
+    @property
+    def positioned(self) -> bool:
+        """Whether rows go by their positions, so by sequence; else they follow each other."""
+        return any(part.rope is not None or part.cache is not None for part in self.parts)
+
+    @property
+    def counted(self) -> str:
+        """The launch parameter that counts the rows of one round of blocks, in main memory."""
+        return "q_len" if self.positioned else self.count
 
     def on_chip(self, rooms: Rooms) -> bool:
         """Whether all that the kernel makes stays on chip, but for the append to the caches.
@@ -74,35 +86,54 @@ class Heads:
 
 
 def emit_heads(e: Emitter, kernel: Heads, size: Tile, layer: Sequence[Index], rooms: Rooms) -> None:
-    """Loops over sequences and blocks of their rows; a row's position picks its rope angles."""
+    """Loops over sequences and blocks of their rows, a row's position picks its rope angles; or
+    over blocks of all rows, where no part asks for positions."""
+    if not kernel.positioned:
+        with e.cuts(e.scalar(kernel.count), size.rows) as (first, count):
+            for part in kernel.parts:
+                _emit_part(e, part, size, (first, count), None, layer, rooms)
+        return
     with e.loop(kernel.batch, "b") as b:
         lengths = lengths_of(e, b)
         with e.loop(e.blocks(lengths.queries, size.rows), "i") as i:
             rows = lengths.rows(e, i, size.rows)
-            first, position, count = rows.first, rows.position, rows.count
+            position, count = rows.position, rows.count
             angles = (
                 load_angles(e, kernel.rope, size.rows, position, count) if kernel.rope else None
             )
             for part in kernel.parts:
-                lines = (size.rows, part.heads, part.head)
-                if rooms.on_chip(part.source):
-                    value = e.part(
-                        rooms.by_head(e, part.source, part.head),
-                        [first, part.column // part.head, 0],
-                        lines,
-                    )
-                else:
-                    x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
-                    e.load(part.source, [first, part.column], [count, part.columns], x)
-                    value = e.reshape(x, lines)
-                out = e.buffer((size.rows, part.columns), part.element, "out", "out")
-                result = e.reshape(out, lines)
-                turn_rows(e, part, value, result, angles, count, layer)
-                if part.output is not None:
-                    e.store(out, part.output, [first, 0], [count, part.columns])
+                result = _emit_part(e, part, size, (rows.first, count), angles, layer, rooms)
                 if part.cache is not None:
                     leading = list(layer) if part.layered else []
                     append_rows(e, part, result, [*leading, b], 0, position, count)
+
+
+def _emit_part(
+    e: Emitter,
+    part: Part,
+    size: Tile,
+    block: tuple[Index, Index],
+    angles: tuple[SSAValue, SSAValue] | None,
+    layer: Sequence[Index],
+    rooms: Rooms,
+) -> SSAValue:
+    """A part's rows, from `first` on `count`, turned and stored to its output: [rows, heads,
+    head]."""
+    first, count = block
+    lines = (size.rows, part.heads, part.head)
+    if rooms.on_chip(part.source):
+        by_head = rooms.by_head(e, part.source, part.head)
+        value = e.part(by_head, [first, part.column // part.head, 0], lines)
+    else:
+        x = e.buffer((size.rows, part.columns), Float32Type(), "x", "rows")
+        e.load(part.source, [first, part.column], [count, part.columns], x)
+        value = e.reshape(x, lines)
+    out = e.buffer((size.rows, part.columns), part.element, "out", "out")
+    result = e.reshape(out, lines)
+    turn_rows(e, part, value, result, angles, count, layer)
+    if part.output is not None:
+        e.store(out, part.output, [first, 0], [count, part.columns])
+    return result
 
 
 def load_angles(

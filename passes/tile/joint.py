@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import LocationAttr
 
 from .heads import Heads
 from .kernels import Description
-from .linear import Linear
+from .linear_kernel import Linear
 from .residency import Home, Rooms
 from .rows import Embedding
 from .tiles import Tile

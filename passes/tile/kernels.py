@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import AnyFloat, f32
 from xdsl.ir import Operation, SSAValue
 
@@ -11,14 +12,17 @@ from ...dialects.shaped import memref_of, tensor_of
 from ...dialects.tg import (
     AttentionOp,
     BinaryOp,
+    CacheOp,
     EmbedOp,
     FusedOp,
     GlobalOp,
     KvAppendOp,
     MatmulOp,
+    OneCacheOp,
     OutputOp,
     RmsNormOp,
     RopeOp,
+    SoftmaxOp,
     SplitOp,
     TakeOp,
     UnaryOp,
@@ -28,10 +32,10 @@ from ..located import PassError, located
 from ..policy import Policy
 from .activations import ACTIVATIONS
 from .alone import ops_of
-from .attention import Attention
+from .attention_kernel import Attention
 from .describe_rows import describe_alone, describe_norm, output_of
 from .heads import Heads, Part, Rope
-from .linear import Linear, Step
+from .linear_kernel import Linear, Step
 from .regions import Regions, counted_by
 from .rows import Embedding
 from .rowwise import RowWise
@@ -39,6 +43,9 @@ from .steps import Mix, Scores, SeenSoftmax
 
 CACHE_AXES = 5
 """Axes of a cache with layers: layer, sequence, KV head, position, head dimension."""
+
+POSITIONED = "rows"
+"""The launch parameter that counts rows that stand at positions of sequences."""
 
 Description = Linear | Attention | Heads | Embedding | RowWise | Scores | SeenSoftmax | Mix
 
@@ -91,6 +98,8 @@ class Surroundings:
 
 def describe(kernel: FusedOp, around: Surroundings) -> Description:
     """The kernel of a region. Raises PassError for a region no kernel exists for, naming the op."""
+    _check_positions(kernel)
+    _check_layers(kernel)
     if (alone := describe_alone(kernel, around)) is not None:
         return alone
     match ops := ops_of(kernel):
@@ -108,6 +117,31 @@ def describe(kernel: FusedOp, around: Surroundings) -> Description:
             return _linear(kernel, ops, around)
         case _:
             return _heads(kernel, ops, around)
+
+
+def _check_positions(kernel: FusedOp) -> None:
+    """Refuse rows without positions where an op asks for them."""
+    for op in ops_of(kernel):
+        masked = isinstance(op, SoftmaxOp) and op.seen is not None
+        if masked or isinstance(op, AttentionOp | KvAppendOp | OneCacheOp | RopeOp):
+            if (count := counted_by(op.operands[0])) != POSITIONED:
+                raise PassError(
+                    f"{located(op)}: rows counted by @{count} have no positions; wanted rows "
+                    f"counted by @{POSITIONED}",
+                    op,
+                )
+
+
+def _check_layers(kernel: FusedOp) -> None:
+    """Refuse an op of another layer than that of the loop around the kernel."""
+    around = kernel.parent_op()
+    counter = around.body.block.args[0] if isinstance(around, scf.ForOp) else None
+    for op in kernel.body.block.ops:
+        layer = op.layer if isinstance(op, WeightOp | CacheOp | OneCacheOp) else None
+        if layer is not None and layer is not counter:
+            raise PassError(
+                f"{located(op)}: its layer is not the counter of the loop around its kernel", op
+            )
 
 
 def unsupported(op: Operation | None) -> PassError:
@@ -244,7 +278,8 @@ def _heads(kernel: FusedOp, ops: Sequence[Operation], around: Surroundings) -> H
         ends.append((append.v, None, append.v_cache_name))
     for value, output, cache in ends:
         parts.append(_part(value, output, cache, columns, heads, around))
-    return Heads(parts, around.batch, around.queries)
+    count = counted_by(kernel.parts[0] if kernel.parts else appends[0].k)
+    return Heads(parts, count, around.batch, around.queries)
 
 
 def _part(

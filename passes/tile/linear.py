@@ -4,120 +4,20 @@ several."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
-from xdsl.dialects.builtin import Float32Type, MemRefType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import Float32Type
+from xdsl.ir import SSAValue
 
-from ...backend.formats import Packing
 from ...dialects import tile
-from ...dialects.lowbit import PackedType, TileType
-from ...dialects.spaces import SPM
 from .activations import ACTIVATIONS
 from .emitter import Emitter, Index
 from .heads_in_panels import Turned, emit_turned
-from .norm import Norm, emit_norm
+from .linear_kernel import Linear, Rows
+from .linear_products import product_of
+from .norm import emit_norm
 from .residency import Home, Rooms
-from .tiles import Tile, narrow_depth
-
-WEIGHTS = "weights"
-"""The ring of weight tiles."""
-NARROW = "narrow_weights"
-"""The ring of those of a last panel that is narrower than the others, where it has one."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One op of an epilogue. Values are numbered: 0 is the matmul's result, step i gives i + 1.
-
-    `vector`: value fn @name, one element a column. `tensor`: value fn the rows of region @name.
-    `unary`: fn(value). `binary`: value fn other. `half`: the first or second half of the columns.
-    """
-
-    kind: Literal["vector", "tensor", "unary", "binary", "half"]
-    value: int
-    fn: str = ""
-    name: str = ""
-    layered: bool = False
-    other: int = 0
-
-
-@dataclass(frozen=True)
-class Linear:
-    """What the emission needs of one matmul kernel."""
-
-    source: str
-    """The region whose rows are multiplied."""
-    source_element: Attribute
-    index: str | None
-    """Rows are picked by the indices in this region, or taken in order."""
-    inside: bool
-    """Every index is that of a row."""
-    count: str
-    """The launch parameter that counts the rows."""
-    norm: Norm | None
-    operand: Attribute
-    """Element type of the matrix unit's left operand."""
-    weight: str
-    packed: PackedType
-    steps: Sequence[Step]
-    output: str
-    result: Attribute
-    turned: Turned | None = None
-    """The head-wise kernel that the panels go through, instead of to `output`."""
-
-    @property
-    def halved(self) -> bool:
-        """Whether the epilogue leaves half of the columns."""
-        return any(step.kind == "half" for step in self.steps)
-
-    def through_vector(self, home: Home) -> bool:
-        """Whether the rows pass through the vector unit before the matmul, from their home."""
-        inside = home is Home.VECTOR and self.index is None
-        return self.norm is not None or self.source_element != self.operand or inside
-
-    def in_order(self, rooms: Rooms) -> Linear:
-        """The kernel without an index where that can only pick the one row that is on chip."""
-        only = self.inside and rooms.rows == 1 and rooms.on_chip(self.source)
-        return replace(self, index=None) if only else self
-
-    def on_chip(self, rooms: Rooms) -> bool:
-        """Whether the kernel reads or makes rows on chip, all of them at once."""
-        names = [self.output, *(step.name for step in self.steps if step.kind == "tensor")]
-        if self.index is None:
-            names.append(self.source)
-        return any(rooms.on_chip(name) for name in names)
-
-    @property
-    def squared(self) -> bool:
-        """Whether the epilogue's last pass can leave the sum of squares of the rows, too."""
-        return not self.steps or self.steps[-1].kind not in ("unary", "half")
-
-    def groups(self) -> list[int]:
-        """How many panels may share a slot of sums and a pass of the vector unit for each step."""
-        full, panels = self.packing.n // self.packing.panel, self.packing.panels
-        if not self.halved:
-            return sorted({1, panels})
-        others = any(step.kind in ("vector", "tensor") for step in self.steps)
-        if others or self.packing.n % self.packing.panel:
-            return [1]
-        return [n for n in range(1, full + 1) if full % n == 0]
-
-    @property
-    def packing(self) -> Packing:
-        """The packing of one layer."""
-        return self.packed.packing
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A block of rows being worked on: tile sizes, layer, the first row and how many there are."""
-
-    size: Tile
-    layer: Sequence[Index]
-    first: Index
-    count: Index
+from .tiles import Tile
 
 
 def emit_linear(
@@ -153,7 +53,7 @@ def _panels(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> None:
         _turned_panels(e, kernel, kernel.turned, block, operands, rooms)
         return
     if kernel.output in rooms.in_sums:
-        rooms.values[kernel.output] = _product(e, kernel, block, operands, 0, packing.n)
+        rooms.values[kernel.output] = product_of(e, kernel, block, operands, 0, packing.n)
         return
     room = _room(e, kernel, rooms)
     if together >= packing.panels:
@@ -198,7 +98,7 @@ def _turned_panels(
     for run in turned.runs:
         with e.loop(run.panels, "n") as n:
             panel = e.plus(run.first, n)
-            x = _product(e, kernel, block, operands, panel, run.columns)
+            x = product_of(e, kernel, block, operands, panel, run.columns)
             if kernel.steps:
                 to = e.buffer((block.size.rows, run.columns), Float32Type(), "v")
                 _epilogue(e, kernel, block, x, to, panel, 0, rooms)
@@ -238,68 +138,6 @@ def _operand(e: Emitter, kernel: Linear, block: Rows, rooms: Rooms) -> SSAValue:
     return operand
 
 
-def _product(
-    e: Emitter,
-    kernel: Linear,
-    block: Rows,
-    operands: Sequence[SSAValue],
-    panel: Index,
-    columns: int,
-) -> SSAValue:
-    """The sums of some panels: `columns` of them, beginning at panel times the panel width.
-
-    All of them take in a piece of K before the next: it may not be there yet.
-    """
-    width, rows = kernel.packing.panel, block.size.rows
-    sums = e.sums((rows, columns), "sums", "sums")
-    for number, operand in enumerate(operands):
-        piece = Piece(operand, number, len(operands))
-        if columns // width:
-            with e.loop(columns // width, "panel") as p:
-                part = e.part(sums, [0, e.times(p, width)], [rows, width])
-                _multiply(e, kernel, block, piece, e.plus(panel, p), part)
-        if columns % width:
-            part = e.part(sums, [0, columns - columns % width], [rows, columns % width])
-            _multiply(e, kernel, block, piece, e.plus(panel, columns // width), part)
-    return sums
-
-
-@dataclass(frozen=True)
-class Piece:
-    """The rows' values for one of some equal pieces of K."""
-
-    operand: SSAValue
-    number: int
-    pieces: int
-
-
-def _multiply(
-    e: Emitter, kernel: Linear, block: Rows, piece: Piece, panel: Index, sums: SSAValue
-) -> None:
-    """Add the product of the rows and one panel to its sums, over a piece of K."""
-    packing, size, count = kernel.packing, block.size, block.count
-    columns = tile.shape_of(sums)[1]
-    last = packing.panels - 1
-    stride = packing.panel_stride_columns(0 if columns == packing.panel else last)
-    blocks = packing.blocks // piece.pieces
-    depth = narrow_depth(blocks, size.depth, packing.panel, stride)
-    deep = depth * packing.spec.block
-    with e.loop(blocks // depth, "k") as k:
-        element = TileType.of(kernel.packed, deep, stride)
-        ring = NARROW if size.apart and stride < packing.panel else WEIGHTS
-        slot = e.add(tile.BufferOp(MemRefType(element, [], memory_space=SPM), ring))
-        slot.result.name_hint = "w"
-        leading = list(block.layer) if len(kernel.packed.get_shape()) == 3 else []
-        first = e.plus(piece.number * blocks, e.times(k, depth))
-        e.load(kernel.weight, [*leading, panel, first], [depth], slot.result)
-        start = e.times(k, deep)
-        part = e.part(piece.operand, [0, start], [size.rows, deep])
-        clipped = None
-        if packing.k % packing.spec.block:
-            clipped = e.least(deep, e.minus(packing.k, start))
-        e.matmul(part, slot.result, sums, count, depth=clipped)
-
-
 @dataclass(frozen=True)
 class Cut:
     """Some panels: the first one, columns of the product, and the panel's number in its room."""
@@ -322,7 +160,7 @@ def _panel(
     packing, size, count = kernel.packing, block.size, block.count
     panel, columns = cut.panel, cut.columns
     inside = panel if cut.inside is None else cut.inside
-    sums = _product(e, kernel, block, operands, panel, columns)
+    sums = product_of(e, kernel, block, operands, panel, columns)
     kept = columns // 2 if kernel.halved else columns
     step = packing.panel // 2 if kernel.halved else packing.panel
     where = e.times(panel, step)

@@ -12,13 +12,13 @@ from ...backend.timing import phases, significand, transfer_bytes
 from ...dialects.shaped import nbytes
 from ..policy import Policy
 from .activations import ACTIVATIONS
-from .attention import Attention
+from .attention_kernel import Attention
 from .heads import Heads
 from .heads_in_panels import Turned, runs_of
 from .heads_on_chip import joined
 from .joint import Joint, Named
 from .kernels import Description
-from .linear import Linear
+from .linear_kernel import Linear
 from .plan_steps import element_bytes, shape_of_step
 from .regions import Regions, readers
 from .residency import Home, Residency, Rooms, find_homes, taken
@@ -341,8 +341,8 @@ class _Shapes:
             rows["rows"] = widest * FLOAT
         return RowsShape(
             label=named.label,
-            most_rows=rooms.rows if on_chip else self.limits.extents["q_len"],
-            batch=1 if on_chip else kernel.batch,
+            most_rows=rooms.rows if on_chip else self.limits.extents[kernel.counted],
+            batch=kernel.batch if kernel.positioned and not on_chip else 1,
             in_bytes=rows,
             out_row_bytes=0 if on_chip else out,
             local_row_bytes=local * FLOAT,

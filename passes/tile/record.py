@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 
-from ...backend.isa.program import Channel
+from ...backend.isa import Channel
 from ...backend.prediction import (
     AttentionKernel,
     Kernel,
@@ -37,13 +37,13 @@ from ...backend.timing import phases, significand
 from ..located import PassError
 from ..policy import Policy
 from .activations import ACTIVATIONS
-from .attention import Attention
+from .attention_kernel import Attention
 from .heads import Heads
 from .heads import Part as HeadsPart
 from .heads_in_panels import Run
 from .heads_on_chip import joined
 from .joint import Named
-from .linear import Linear
+from .linear_kernel import Linear
 from .plan import Choice
 from .plan_steps import element_bytes
 from .residency import Home, Rooms
@@ -249,7 +249,7 @@ def _heads(named: Named, kernel: Heads, tile: Tile, rooms: Rooms) -> RowsKernel:
     return RowsKernel(
         op=named.label,
         repeats=named.repeats,
-        count="rows" if inside else "q_len",
+        count="rows" if inside else kernel.counted,
         rows=tile.rows,
         picked=False,
         parts=tuple(parts),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.formats import FORMATS
-from ...backend.isa.view import ELEMENT_BYTES, View
+from ...backend.isa import ELEMENT_BYTES, View
 from ...backend.numerics import Operand as MatrixOperand
 from ...backend.numerics import widen
 from .layout import is_packed

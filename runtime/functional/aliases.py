@@ -8,10 +8,7 @@ stay the same, because nothing else can see the slot's own bytes.
 
 from __future__ import annotations
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, REGION, Operand
-from ...backend.isa.program import PACKED_ROLES, Channel, Program
-from ...backend.isa.rows_scalar import SYNC_KINDS
+from ...backend.isa import CHANNEL, PACKED_ROLES, REGION, SYNC_KINDS, Channel, Ins, Operand, Program
 from .loader import Loaded
 
 _PRODUCER_STEPS = ("acquire", "commit")

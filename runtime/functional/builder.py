@@ -15,21 +15,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...backend.isa.codec import Ins, encode_all
-from ...backend.isa.field import CHANNEL, CONSTANT, NO_REGISTER, REGION, Operand
-from ...backend.isa.program import (
+from ...backend.isa import (
+    BY_MNEMONIC,
+    CHANNEL,
+    CONSTANT,
+    NO_REGISTER,
+    REGION,
+    SYNC_KINDS,
     Channel,
     ChannelKind,
+    Ins,
     Memory,
+    Operand,
     Parameter,
     Program,
     Region,
     Role,
     Space,
+    View,
+    dense_view,
+    encode_all,
 )
-from ...backend.isa.rows_scalar import SYNC_KINDS
-from ...backend.isa.table import BY_MNEMONIC
-from ...backend.isa.view import View, dense_view
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...backend.isa.program import Channel
+from ...backend.isa import Channel
 
 
 @dataclass

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.program import Program
-from ...backend.isa.table import DEFAULT_OPCODES
+from ...backend.isa import DEFAULT_OPCODES, Program
 from ...backend.machine import Machine
 from .fast import FastEngine
 from .loader import load

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.field import REGISTERS
+from ...backend.isa import REGISTERS
 from ..kernels import NoNumba, kept_in, kernel_folder
 from . import layout as at
 from .faults import (

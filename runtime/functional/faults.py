@@ -7,17 +7,15 @@ they agree word for word.
 from dataclasses import dataclass
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, REGION
-from ...backend.isa.program import Program
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, REGION, Ins, Program
 
 _TEXTS = {
     "bounds": "{operand} touches bytes {x} to {y} of {place}, which has {z} bytes",
     "alignment": "{operand} starts at byte {x} of {place}, wanted a multiple of {y}",
     "uninitialised": "{operand} reads byte {x} of {place}, which nothing has written",
     "extent": "{operand} has extent {x} on axis {z}, wanted at least {y}",
-    "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}",
+    "age": "{operand} names slot {x} of channel '{channel}', this engine holds {y}: its wait or "
+    "acquire comes first",
     "commit": "commit of channel '{channel}' without an acquired slot",
     "release": "release of channel '{channel}' without a slot that was waited for",
     "held": "halt while {x} slots of channel '{channel}' are held{note}",

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.formats import ELEMENTS, FORMATS
-from ...backend.isa.table import INSTRUCTIONS
-from ...backend.isa.view import ORDERS, VIEW_FORMATS
+from ...backend.isa import INSTRUCTIONS, ORDERS, VIEW_FORMATS
 
 # Elements and formats, by their number in a view entry.
 F32, F16, BF16 = (VIEW_FORMATS.index(name) for name in ("f32", "f16", "bf16"))

@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, CONSTANT, NO_REGISTER, REGION, Operand
-from ...backend.isa.program import PACKED_ROLES, Program, engine_kind
-from ...backend.isa.rows_scalar import SYNC_KINDS
-from ...backend.isa.table import BY_MNEMONIC
-from ...backend.isa.view import ELEMENT_BYTES, View
+from ...backend.isa import (
+    BY_MNEMONIC,
+    CHANNEL,
+    CONSTANT,
+    ELEMENT_BYTES,
+    NO_REGISTER,
+    PACKED_ROLES,
+    REGION,
+    SYNC_KINDS,
+    Ins,
+    Operand,
+    Program,
+    View,
+    engine_kind,
+)
 from .layout import LINE
 
 Reason = str | None

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...backend.isa.codec import EncodingError, Ins, decode, loop_pairs
-from ...backend.isa.field import CHANNEL
-from ...backend.isa.program import Program
-from ...backend.isa.table import DEFAULT_OPCODES
+from ...backend.isa import CHANNEL, DEFAULT_OPCODES, EncodingError, Ins, Program, decode, loop_pairs
 from ...backend.machine import Machine
 from .faults import HELD_FAULT, UNFINISHED_FAULT, Fault, FaultPoint, fault_at
 from .limits import find_problem, table_problem

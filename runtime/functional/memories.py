@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...backend.image import Image
-from ...backend.isa.program import PACKED_ROLES, Program, Region
+from ...backend.isa import PACKED_ROLES, Program, Region
 from ...backend.machine import Machine
 from .faults import Fault
 from .host_memory import host_zeros

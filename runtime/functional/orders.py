@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.program import engine_kind
+from ...backend.isa import engine_kind
 
 FOREVER = 1 << 62
 MAX_RANDOM_QUANTUM = 16

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...backend.isa.program import Program
+from ...backend.isa import Program
 from .faults import Fault
 from .host_memory import host_zeros
 

@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, CONSTANT, COUNTERS, NO_REGISTER, REGISTERS, Operand
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS, SYNC_KINDS
-from ...backend.isa.table import BY_MNEMONIC
-from ...backend.numerics.scalar import alu
+from ...backend.isa import (
+    ALU_FUNCTIONS,
+    BY_MNEMONIC,
+    CHANNEL,
+    CONSTANT,
+    COUNTERS,
+    NO_REGISTER,
+    REGISTERS,
+    SYNC_KINDS,
+    Ins,
+    Operand,
+)
+from ...backend.numerics import alu
 from .access import Access
 from .channels import ChannelState
 from .faults import (

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CONSTANT, NO_REGISTER
-from ...backend.isa.rows_compute import F_FUNCTIONS, OPS, REDUCTIONS
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CONSTANT, F_FUNCTIONS, NO_REGISTER, OPS, REDUCTIONS, Ins
 from ...backend.numerics import Band, matmul, narrow, reduce, vec
 from .access import Access
 

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL, CONSTANT, NO_REGISTER, Operand
-from ...backend.isa.table import BY_MNEMONIC, INSTRUCTIONS
-from ...backend.isa.view import ORDERS, VIEW_FORMATS, View
+from ...backend.isa import (
+    BY_MNEMONIC,
+    CHANNEL,
+    CONSTANT,
+    INSTRUCTIONS,
+    NO_REGISTER,
+    ORDERS,
+    VIEW_FORMATS,
+    Ins,
+    Operand,
+    View,
+)
 from . import layout as at
 from .aliases import aliased_channels
 from .loader import Loaded

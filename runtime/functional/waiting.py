@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...backend.isa.field import CHANNEL
-from ...backend.isa.rows_scalar import SYNC_KINDS
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, SYNC_KINDS
 from .loader import Loaded
 
 

@@ -3,6 +3,6 @@
 from .addresses import check_shared
 from .errors import ProofError
 from .launches import Corner, corners
-from .prove import Proof, prove
+from .prove import LONG, Proof, prove
 
-__all__ = ["Corner", "Proof", "ProofError", "check_shared", "corners", "prove"]
+__all__ = ["LONG", "Corner", "Proof", "ProofError", "check_shared", "corners", "prove"]

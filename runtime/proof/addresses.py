@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from ...backend.isa import Program
 from ...backend.machine import Machine
-from ..functional.layout import LINE
-from ..functional.memories import KEPT_ROLES
+from ..functional import KEPT_ROLES, LINE
 from .errors import ProofError
 
 

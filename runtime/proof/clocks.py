@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from ..functional.layout import LINE
+from ..functional import LINE
 
 Runs = list[tuple[int, int]]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ...backend.errors import TilewrightError
-from ..functional.faults import FaultPoint
-from ..functional.loader import Loaded
+from ..functional import FaultPoint, Loaded
 
 
 class ProofError(TilewrightError):

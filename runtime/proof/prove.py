@@ -12,14 +12,18 @@ from typing import Any
 
 from ...backend.isa import DEFAULT_OPCODES, Program
 from ...backend.machine import Machine
-from ..functional.loader import load
-from ..functional.parameters import launch_words
+from ..functional import launch_words, load
 from .addresses import check_addresses
 from .errors import ProofError
 from .launches import Corner, corners
 from .streams import Loop, stream_of, symbols_of
 from .walk import Walk
 from .weave import weave
+
+QUICK = 20_000
+"""Instructions of a launch that are followed where a proof is made by the way: about a second."""
+LONG = 200_000
+"""The same where a proof is what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Proof:
     """Launches that were walked."""
     walked: int
     """Instructions walked, all launches together."""
+    followed: tuple[str, ...] = ()
+    """Launches of which it was followed what slots and buffers hold."""
+    notes: tuple[str, ...] = ()
+    """What is safe and looks wrong: bytes that are written and never read, clears that are read."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -50,6 +58,7 @@ class Proof:
             "C4: registers written before they are read, operands name slots that are held, slots "
             "ended while held: for every launch",
             f"C4, bytes inside slot or region: {launches}",
+            f"C4, bytes written before they are read, and read: {self._followed()}",
             "C5: trip counts come from constants, launch parameters and popped words, and are the "
             "same on all engines of a loop: for every launch",
             f"C6: accesses to shared bytes ordered by commit and wait: {launches}",
@@ -57,14 +66,24 @@ class Proof:
             "C7: each engine runs its own stream; no instruction names another: for every launch",
         ]
 
+    def _followed(self) -> str:
+        """The launches, or why there are none."""
+        if not self.followed:
+            return "not proven, the launches are too long"
+        return f"for {len(self.followed)} launches: {'; '.join(self.followed)}"
+
 
 def prove(
     program: Program,
     machine: Machine,
     opcodes: Mapping[str, int] = DEFAULT_OPCODES,
     launches: Sequence[Corner] | None = None,
+    follow: int = QUICK,
 ) -> Proof:
     """Prove C1 to C7 of a program. `launches`: those to walk; the corners by default, none: [].
+
+    Of launches with at most `follow` instructions, each layer counted or three of them, it is
+    followed what slots and buffers hold (`contents`).
 
     Raises ProofError at the first rule that is broken, Fault or EncodingError for words that the
     machine does not take at all.
@@ -76,14 +95,25 @@ def prove(
     marks = weave(loaded, streams, symbols)
     walked = 0
     names: list[str] = []
+    followed: list[str] = []
+    notes: dict[str, None] = {}
     for corner in corners(program) if launches is None else launches:
         words = [int(word) for word in launch_words(program, corner.parameters)]
         try:
-            walked += Walk(loaded, words).run()
+            walk = Walk(loaded, words)
+            walked += walk.run()
+            every = next((n for n, size in enumerate(walk.sizes) if size <= follow), None)
+            if every is not None:
+                walk = Walk(loaded, words, every)
+                walked += walk.run()
         except ProofError as error:
             raise error.on(corner.name) from None
         names.append(corner.name)
-    return Proof(marks, sum(map(_loops, streams)), tuple(names), walked)
+        if walk.contents:
+            followed.append(corner.name)
+            notes |= walk.contents.notes
+    loops = sum(map(_loops, streams))
+    return Proof(marks, loops, tuple(names), walked, tuple(followed), tuple(notes))
 
 
 def _loops(items: Sequence[object]) -> int:

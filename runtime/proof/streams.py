@@ -21,15 +21,16 @@ from ...backend.isa import (
     Program,
     register_name,
 )
-from ..functional.faults import (
+from ..functional import (
     AGE_FAULT,
     COMMIT_FAULT,
     HELD_FAULT,
     RELEASE_FAULT,
     FaultPoint,
+    Loaded,
+    channels_of,
 )
-from ..functional.loader import Loaded, channels_of
-from ..timing.decoded import steps_of
+from ..timing import steps_of
 from .errors import ProofError, as_fault, broken
 from .symbols import Sum, Symbols
 

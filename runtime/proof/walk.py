@@ -1,8 +1,10 @@
-"""One launch without values: addresses, bounds, and the order of accesses to shared bytes.
+"""One launch without values: addresses, bounds, the order of accesses to shared bytes, and that
+bytes are written before they are read.
 
 Loops of more than three trips are entered with counter 0, 1 and the last one, on every engine
-alike: `weave` has shown that trips are alike to every channel. Proven of the launch that is
-walked, not of all.
+alike: `weave` has shown that trips are alike to every channel. So are only the outermost loops,
+those over layers, or none, where that is short enough; what slots hold is followed then. Proven of
+the launch that is walked, not of all.
 """
 
 from __future__ import annotations
@@ -16,17 +18,16 @@ from ...backend.isa import (
     CONSTANT,
     COUNTER_LOW,
     NO_REGISTER,
+    PACKED_ROLES,
     REGION,
     Ins,
     Operand,
 )
-from ...backend.isa.program import PACKED_ROLES
-from ...backend.numerics.scalar import alu
-from ..functional.channels import ChannelState
-from ..functional.faults import BOUNDS_FAULT, FaultPoint
-from ..functional.loader import Loaded
-from ..timing.decoded import Step, steps_of
+from ...backend.numerics import alu
+from ..functional import BOUNDS_FAULT, ChannelState, FaultPoint, Loaded
+from ..timing import Step, steps_of
 from .clocks import Access, History, Runs
+from .contents import Contents
 from .errors import ProofError, as_fault, broken, location_of
 from .streams import ALL_REGISTERS
 from .touches import runs_of, touched
@@ -35,7 +36,7 @@ FIRST_TRIPS = 2
 
 
 @dataclass
-class _Engine:
+class EngineWalk:
     """One engine on its way."""
 
     clock: list[int]
@@ -46,15 +47,18 @@ class _Engine:
     """Instruction of a loop -> counters that it is still to be entered with."""
     ends: dict[int, int] = field(default_factory=dict[int, int])
     begun: int = 0
+    weights: list[float] = field(default_factory=lambda: [1.0])
+    """Of the running loops: how many trips stand for one that is walked; all around multiplied."""
 
 
 class Walk:
     """Walks a program with the words of one launch."""
 
-    def __init__(self, loaded: Loaded, words: list[int]) -> None:
-        self.loaded, self.words = loaded, words
+    def __init__(self, loaded: Loaded, words: list[int], every: int | None = None) -> None:
+        """`every`: how many loops must stand around one that is entered for every trip."""
+        self.loaded, self.words, self.every = loaded, words, every
         count = len(loaded.engines)
-        self.engines = [_Engine([0] * count) for _ in range(count)]
+        self.engines = [EngineWalk([0] * count) for _ in range(count)]
         for number, one in enumerate(self.engines):
             one.clock[number] = 1
             one.halted = not loaded.instructions[number]
@@ -70,6 +74,10 @@ class Walk:
         """Region -> the region that its bytes were given to since."""
         self.boxes: dict[tuple[int, tuple[int, ...]], Runs] = {}
         self.instructions = 0
+        self.sizes = [0.0, 0.0]
+        """About how many instructions walks have that enter every trip: of all loops, of all but
+        the outermost."""
+        self.contents = None if every is None else Contents(loaded, whole=every == 0)
 
     def run(self) -> int:
         """To the end; the instructions walked. Raises ProofError."""
@@ -80,9 +88,11 @@ class Walk:
                     moved = True
             if not moved:
                 raise ProofError("C2", "no engine can go on in this launch")
+        if self.contents:
+            self.contents.ended()
         return self.instructions
 
-    def _step(self, number: int, one: _Engine) -> bool:
+    def _step(self, number: int, one: EngineWalk) -> bool:
         """One instruction; False where it blocks."""
         ins = self.loaded.instructions[number][one.pc]
         begins, ends = self.steps[number][one.pc]
@@ -98,13 +108,18 @@ class Walk:
             self._end(number, one, step)
         one.pc = following
         self.instructions += 1
+        outer = one.weights[1] if len(one.weights) > 1 else 1.0
+        self.sizes[0] += one.weights[-1]
+        self.sizes[1] += one.weights[-1] / outer
         return True
 
-    def _begin(self, number: int, one: _Engine, step: Step) -> bool:
+    def _begin(self, number: int, one: EngineWalk, step: Step) -> bool:
         state, name = self.channels[step.channel], self.loaded.engines[number]
         if step.producer:
             if not state.can_acquire():
                 return False
+            if self.contents:
+                self.contents.acquired(step.channel, state.acquired)
             state.acquired += 1
             return True
         if not state.can_wait(name):
@@ -115,13 +130,17 @@ class Walk:
             one.clock[:] = map(max, one.clock, self.published[step.channel][at])
         return True
 
-    def _end(self, number: int, one: _Engine, step: Step) -> None:
+    def _end(self, number: int, one: EngineWalk, step: Step) -> None:
         if step.producer:
             self.published[step.channel].append([*one.clock])
             one.clock[number] += 1
-        self.channels[step.channel].end(self.loaded.engines[number])
+        state = self.channels[step.channel]
+        before = min(state.released.values())
+        state.end(self.loaded.engines[number])
+        if self.contents and min(state.released.values()) > before:
+            self.contents.released(step.channel, before)
 
-    def _scalar(self, number: int, one: _Engine, ins: Ins) -> int:
+    def _scalar(self, number: int, one: EngineWalk, ins: Ins) -> int:
         """Registers and loops; the instruction that follows."""
         f, r, pc = ins.fields, one.registers, one.pc
         match ins.mnemonic:
@@ -138,13 +157,14 @@ class Walk:
                                  f"{len(self.words) - 1}")  # fmt: skip
                 r[f["rd"]] = self.words[index]
             case "pop":  # Any word would do: the most makes the longest way.
-                r[f["rd"]] = self.loaded.program.channels[f["channel"]].max
+                channel = f["channel"]
+                r[f["rd"]] = self.loaded.program.channels[channel].max
+                if self.contents:
+                    oldest = self.channels[channel].oldest(self.loaded.engines[number])
+                    self.contents.popped(channel, oldest, f["offset"])
             case "loop":
                 count = f["trips"] if f["count"] == NO_REGISTER else r[f["count"]]
-                last = range(max(count - 1, FIRST_TRIPS), count)
-                one.trips[pc] = [*range(min(count, FIRST_TRIPS)), *last]
-                one.ends[pc] = max(count, 0)
-                return self._enter(number, one, pc)
+                return self._loop(number, one, max(count, 0))
             case "next":
                 return self._enter(number, one, self.loaded.pairs[number][pc])
             case "halt":
@@ -154,16 +174,33 @@ class Walk:
                 pass
         return pc + 1
 
-    def _enter(self, number: int, one: _Engine, loop: int) -> int:
+    def _loop(self, number: int, one: EngineWalk, count: int) -> int:
+        """Begin a loop of so many trips."""
+        around = len(one.weights) - 1
+        first = min(count, FIRST_TRIPS) if self.every is None or around < self.every else count
+        trips = [*range(first), *range(max(count - 1, first), count)]
+        one.trips[one.pc], one.ends[one.pc] = trips, count
+        one.weights.append(one.weights[-1] * count / max(len(trips), 1))
+        if self.contents and len(trips) < count:
+            name = self.loaded.engines[number]
+            for channel, state in enumerate(self.channels):
+                producer = name == state.channel.producer
+                if (producer or name in state.released) and (held := state.held(name)):
+                    oldest = state.oldest(name)
+                    self.contents.skipped(channel, range(oldest, oldest + held), producer)
+        return self._enter(number, one, one.pc)
+
+    def _enter(self, number: int, one: EngineWalk, loop: int) -> int:
         """The next trip of a loop, or what stands behind it."""
         counter = self.loaded.instructions[number][loop].fields["counter"]
         if one.trips[loop]:
             one.registers[COUNTER_LOW + counter] = one.trips[loop].pop(0)
             return loop + 1
+        one.weights.pop()
         one.registers[COUNTER_LOW + counter] = one.ends[loop]
         return self.loaded.pairs[number][loop] + 1
 
-    def _touch(self, number: int, one: _Engine, ins: Ins) -> None:
+    def _touch(self, number: int, one: EngineWalk, ins: Ins) -> None:
         views = self.loaded.program.views
         ours = list(touched(ins, views, one.registers))
         for written in (False, True):  # Sources are read before anything is written.
@@ -172,7 +209,13 @@ class Walk:
                     self._access(number, one, ins, name, shape, writes)
 
     def _access(
-        self, number: int, one: _Engine, ins: Ins, name: str, shape: tuple[int, ...], writes: bool
+        self,
+        number: int,
+        one: EngineWalk,
+        ins: Ins,
+        name: str,
+        shape: tuple[int, ...],
+        writes: bool,
     ) -> None:
         operand = ins.operands[name]
         key = operand.view, shape
@@ -187,11 +230,16 @@ class Walk:
             index = [spec.name for spec in BY_MNEMONIC[ins.mnemonic].operands].index(name)
             point = FaultPoint(BOUNDS_FAULT, number, one.pc, index, x=low, y=high, z=size)
             raise as_fault("C4", self.loaded, point)
+        here = [(a + shift, b + shift) for a, b in runs] if shift else runs
         if operand.kind == REGION:
             self._follow(number, one, operand.id, writes)
             if operand.id in self.histories:
-                here = [(a + shift, b + shift) for a, b in runs]
                 self._order(number, one, operand.id, writes, here)
+        if self.contents:
+            slot = 0
+            if operand.kind == CHANNEL:
+                slot = self.channels[operand.id].oldest(self.loaded.engines[number]) + operand.age
+            self.contents.touched(number, one.pc, ins, name, slot, here, writes)
 
     def _size(self, operand: Operand) -> int:
         program = self.loaded.program
@@ -199,7 +247,7 @@ class Walk:
             return program.channels[operand.id].slot_bytes
         return program.regions[operand.id].nbytes
 
-    def _order(self, number: int, one: _Engine, region: int, writes: bool, runs: Runs) -> None:
+    def _order(self, number: int, one: EngineWalk, region: int, writes: bool, runs: Runs) -> None:
         access = Access(number, one.pc, one.clock[number], writes, runs)
         other = self.histories[region].add(access, one.clock)
         if other is None:
@@ -221,7 +269,7 @@ class Walk:
             f"{self.loaded.engines[number]} must lie between them{known}",
         )  # fmt: skip
 
-    def _follow(self, number: int, one: _Engine, region: int, writes: bool) -> None:
+    def _follow(self, number: int, one: EngineWalk, region: int, writes: bool) -> None:
         """Whose the bytes of buffers are that share them."""
         others = self.overlaps.get(region)
         if not others:

@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from ..functional.channels import ChannelState
-from ..functional.faults import UNFINISHED_FAULT, FaultPoint
-from ..functional.loader import Loaded
+from ..functional import UNFINISHED_FAULT, ChannelState, FaultPoint, Loaded
 from .errors import ProofError, as_fault, location_of
 from .streams import Item, Loop, Step
 from .symbols import Sum, Symbols

@@ -6,15 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...backend.errors import TilewrightError
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import CHANNEL
-from ...backend.isa.program import Program
-from ...backend.isa.rows_scalar import SYNC_KINDS
-from ...backend.isa.table import BY_MNEMONIC
+from ...backend.isa import BY_MNEMONIC, CHANNEL, SYNC_KINDS, Ins, Program
 from ...backend.machine import Machine
 from ...backend.timing import CostRule, cost_rule
-from ..functional.loader import Loaded
-from ..functional.waiting import Blocked, deadlock_note
+from ..functional import Blocked, Loaded, deadlock_note
 
 MOVES = ("copy", "fill", "gather", "scatter")
 Popped = Mapping[str, Sequence[int]]

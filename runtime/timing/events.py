@@ -7,9 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ...backend.isa.field import NO_REGISTER, REGISTERS
-from ...backend.isa.rows_scalar import ALU_FUNCTIONS
-from ...backend.numerics.scalar import alu
+from ...backend.isa import ALU_FUNCTIONS, NO_REGISTER, REGISTERS
+from ...backend.numerics import alu
 from ...backend.timing import ARBITRATION_BYTES, bytes_in_flight, transfer_ps
 from .decoded import Decoded, Step, Timed
 from .result import Tally, blocked_cause

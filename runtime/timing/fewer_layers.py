@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ...backend.isa.field import NO_REGISTER
+from ...backend.isa import NO_REGISTER
 from .decoded import Decoded
 from .fast import WORTH, run_fast
 from .result import TimingResult, result_of

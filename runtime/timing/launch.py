@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from ...backend.isa.program import Program
-from ...backend.isa.table import DEFAULT_OPCODES
+from ...backend.isa import DEFAULT_OPCODES, Program
 from ...backend.machine import Machine
-from ..functional.loader import load
-from ..functional.parameters import Parameters, launch_words
+from ..functional import Parameters, launch_words, load
 from .decoded import Popped, TimingError, decoded
 from .events import run_events
 from .fast import WORTH, run_fast

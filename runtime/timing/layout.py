@@ -1,6 +1,6 @@
 """Columns of the flat int64 tables that the compiled engine runs on."""
 
-from ...backend.isa.field import COUNTERS, OPERANDS, REGISTERS
+from ...backend.isa import COUNTERS, OPERANDS, REGISTERS
 
 NEVER = 1 << 62
 """Later than any time, more than any count."""

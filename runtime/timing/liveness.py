@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...backend.isa.codec import Ins
-from ...backend.isa.field import NO_REGISTER, REGISTERS
+from ...backend.isa import NO_REGISTER, REGISTERS, Ins
 from .decoded import Timed
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from ...backend.image import Image
 from ...backend.machine import Machine
 from ...backend.prediction import Launch, Plan, predict_launch
-from ..functional.parameters import Parameters
+from ..functional import Parameters
 
 
 def predict_step(

@@ -11,9 +11,9 @@ from typing import Any, cast
 from ...backend.bounds import ModelRecord, bound_of, least_energy
 from ...backend.errors import TilewrightError
 from ...backend.image import Image
-from ...backend.isa.program import typed, typed_list, typed_object
+from ...backend.isa import typed, typed_list, typed_object
 from ...backend.machine import Machine
-from ...backend.timing.energy import energy_of
+from ...backend.timing import energy_of
 from .prediction import predict_step
 from .result import PICOSECONDS
 from .steps import OpCauses, TimedStep

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ...backend.timing import Extents
-from ...backend.timing.energy import Work
+from ...backend.timing import Extents, Work
 from .decoded import Decoded, Step
 
 PICOSECONDS = 10**12

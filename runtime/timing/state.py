@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...backend.isa.field import COUNTERS, REGISTERS
+from ...backend.isa import COUNTERS, REGISTERS
 from ...backend.timing import Cost
 from .decoded import Step, Timed
 

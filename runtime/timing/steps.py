@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from ...backend.bounds import Step, step_of
 from ...backend.image import Image
 from ...backend.machine import Machine
-from ...backend.timing.energy import Work
-from ..functional.parameters import Parameters
+from ...backend.timing import Work
+from ..functional import Parameters
 from ..launch import Launch, SessionError, StepShape, split_prompts
 from .launch import time_program
 from .result import PICOSECONDS, TimingResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ...backend.isa.field import NO_REGISTER
+from ...backend.isa import NO_REGISTER
 from ...backend.timing import ARBITRATION_BYTES, Extents, bytes_in_flight, transfer_ps
 from . import layout as at
 from .decoded import Decoded, Step, Timed, TimingError

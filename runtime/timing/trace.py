@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ...backend.image import Image
 from ...backend.machine import Machine
-from ..functional.loader import load
-from ..functional.parameters import launch_words
+from ..functional import launch_words, load
 from .decoded import Decoded, TimingError, decoded
 from .events import run_events
 from .result import TimingResult

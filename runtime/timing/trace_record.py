@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...backend.isa.field import REGISTERS
+from ...backend.isa import REGISTERS
 from ...backend.timing import ARBITRATION_BYTES, Cost, Extents, transfer_ps
 from .decoded import Decoded, Timed, TimingError
 from .state import Channel, Engine

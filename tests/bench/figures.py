@@ -46,15 +46,17 @@ class Report:
         text = self._write(what, found, unit, target, note)
         assert target is None or found <= SLACK * target, f"{text}: above {SLACK:g} targets"
 
-    def seconds(self, what: str, run: Timed, target: float | None = None, note: str = "") -> None:
+    def seconds(
+        self, what: str, run: Timed, target: float | None = None, note: str = "", cores: int = 1
+    ) -> None:
         """Seconds that a process took.
 
-        AssertionError if both they and its processor seconds are above SLACK targets: a process
-        that had to wait for a processor fails nobody.
+        AssertionError if both they and its processor seconds, on so many cores, are above SLACK
+        targets: a process that had to wait for a processor fails nobody.
         """
         used = f"{run.processor_seconds:.2f} s of processors"
         text = self._write(what, run.seconds, "s", target, f"{used}, {note}" if note else used)
-        least = min(run.seconds, run.processor_seconds)
+        least = min(run.seconds, run.processor_seconds / cores)
         assert target is None or least <= SLACK * target, f"{text}: above {SLACK:g} targets"
 
     def _write(self, what: str, found: float, unit: str, target: float | None, note: str) -> str:

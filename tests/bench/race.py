@@ -26,8 +26,8 @@ from tilewright.runtime import Session
 CONTEXT = range(63, 15, -3)
 """Positions in the cache before each timed decode step."""
 PROMPT = 128
-DECODE_ROUNDS = 6
-PREFILL_ROUNDS = 5
+DECODE_ROUNDS = 4
+PREFILL_ROUNDS = 3
 
 Step = Callable[[int], object]
 """A decode step with so many positions in the cache, or a prefill (which ignores the number)."""

@@ -8,7 +8,7 @@ from child import COMMAND_LINE, run_python
 from figures import Report
 
 WARM_SECONDS = 3.0
-RUNS = 3
+RUNS = 2
 """Of the warm command: the least counts."""
 
 

@@ -16,6 +16,8 @@ WHAT = {
     "prefill": "prefill of 128 tokens, last logits",
 }
 COLD_SECONDS = 20.0
+CORES = 2
+"""That the compilation spreads over."""
 TOLERANCE = 5e-5
 """Of a logit, in standard deviations: contestants that disagree are not compared."""
 
@@ -42,4 +44,4 @@ def test_cold_compilation(tmp_path: Path, report: Report) -> None:
     """`tilewright warmup` with an empty cache, then again."""
     for what, target in (("the emulator's own compilation, cold", COLD_SECONDS), ("again", None)):
         run = run_python([*COMMAND_LINE, "warmup", "--json"], {"NUMBA_CACHE_DIR": str(tmp_path)})
-        report.seconds(what, run, target)
+        report.seconds(what, run, target, cores=CORES)

@@ -7,22 +7,19 @@ are the same on every machine. An op counts where one run of it lasts 20 latenci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from figures import Report
+from whole_steps import ALL, CONFIGS, INT4, RAGGED, programs_of
 
 from tilewright.backend.errors import TilewrightError
 from tilewright.backend.image import Image
 from tilewright.backend.machine import Machine
 from tilewright.backend.prediction import Plan
 from tilewright.compiler.frontend import load_model
-from tilewright.compiler.timing import compile_for_step
 from tilewright.runtime.timing.report import StepReport, report_of
 from tilewright.runtime.timing.steps import time_step
 
-CONFIGS = Path(__file__).parents[2] / "samples" / "configs"
-INT4 = "i4_g128"
 TOTAL, OP = 0.02, 0.05
 """Errors that are allowed of a step and of an op."""
 STOCKED = 0.08
@@ -30,12 +27,12 @@ STOCKED = 0.08
 decides. What one op takes too long the next one takes too little, so that totals stay right."""
 LATENCIES = 20
 """Of main memory: shorter runs of an op do not count."""
-RAGGED = (1024, 37, 128, 512, 2000, 3000, 900, 4096)
-DECODE = [
+LONG_DECODE = [
     *((length,) * batch for batch in (1, 8) for length in (128, 1024, 8192, 32768)),
     *((length,) * 64 for length in (128, 1024)),
     RAGGED,
 ]
+DECODE = LONG_DECODE if ALL else [(1024,), (32768,), (1024,) * 8, (128,) * 64, RAGGED]
 PREFILL = [((512,), None), ((2048,), None), ((2048,), 512)]
 """Prompts, and the tokens that a launch takes."""
 MODELS = [
@@ -58,7 +55,7 @@ def timed(
 ) -> tuple[Image, StepReport]:  # fmt: skip
     """A step of a config, compiled for it."""
     config = load_model(CONFIGS / model / "config.json")
-    image = compile_for_step(config, phase, list(step), machine, "bf16", weights, chunk)
+    image = programs_of(config, phase, list(step), machine, "bf16", weights, chunk)
     description = Machine.from_dict(image.machine)
     return image, report_of(image, time_step(image, description, phase, list(step)))
 

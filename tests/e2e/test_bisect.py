@@ -1,25 +1,17 @@
 """`tilewright bisect`: bugs planted in passes are found, each with its op and its location."""
 
 import json
-import re
-from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from models import Tiny, write_huggingface
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
-from xdsl.passes import ModulePass
-from xdsl.printer import Printer
+from models import write_huggingface
+from planted import TINY, spoilt
 
 from tilewright.compiler import compile_model
 from tilewright.compiler.cli import main
 from tilewright.passes import PASSES
 
-TINY = Tiny("qwen3", width=40, heads=2, kv_heads=1, head_dim=16, ffn=40, vocab=33)
 SIZES = ("--machine", "tw-small", "--max-context", "12", "--batch", "2", "--chunk", "3")
 
 
@@ -37,24 +29,6 @@ def dumped(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "ir"
 
 
-def spoilt(name: str, pattern: str, new: str) -> Callable[[], type[ModulePass]]:
-    """A factory of the pass `name` with a bug: afterwards `new` stands for the first match."""
-    sound = PASSES[name]()
-
-    class Spoilt(sound):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
-        def apply(self, ctx: Context, op: ModuleOp) -> None:
-            sound.apply(self, ctx, op)
-            out = StringIO()
-            Printer(out, print_debuginfo=True).print_op(op)
-            text, count = re.subn(pattern, new, out.getvalue(), count=1)
-            assert count, f"after {name} nothing matches {pattern}"
-            wrong = Parser(ctx, text).parse_module()
-            op.detach_region(op.body)
-            op.add_region(wrong.detach_region(wrong.body))
-
-    return lambda: Spoilt
-
-
 BUGS: dict[str, tuple[str, str, str, str, str, int | None]] = {
     "wrong function": (
         "canonicalise", r"tg.unary silu", "tg.unary relu", "tg.unary", "blk.{l}.ffn_gate", 0,
@@ -67,6 +41,11 @@ BUGS: dict[str, tuple[str, str, str, str, str, int | None]] = {
         "fuse", "eps 1.0e-05 heads 1", "eps 1.0e-01 heads 1", "tg.rmsnorm", "blk.{l}.attn_k_norm",
         0,
     ),
+    "scales of another weight": (
+        "choose-formats", r"channel_scale\('model.layers.\{l\}.mlp.down_proj.weight'\)",
+        "channel_scale('model.layers.{l}.self_attn.o_proj.weight')", "tg.binary",
+        "blk.{l}.ffn_down", 0,
+    ),
     "columns in another order": (
         "choose-panels", r"interleave\('model.layers.\{l\}.mlp.gate_proj.weight', 'model.layers"
         r".\{l\}.mlp.up_proj.weight'",
@@ -76,11 +55,23 @@ BUGS: dict[str, tuple[str, str, str, str, str, int | None]] = {
     "scale of attention": (
         "tile", r"exp\((%\w+) \* 0.25", r"exp(\1 * 0.5", "tile.vec", "blk.{l}.attention", 0,
     ),
-    "tail mask off by one": (
+    "own value left out": (
         "tile", r"(%own_1 = %c0 to )%\w+", r"\1%c0", "tile.vec", "blk.{l}.attention", 0,
+    ),
+    "tail mask off by one": (
+        "tile", r"(exp\([^\n]* band hi )%\w+", r"\1%kv_len_1", "tile.vec", "blk.{l}.attention", 0,
     ),
     "columns of a store": (
         "reside", r"to @logits\[(%\w+), 32\]", r"to @logits[\1, 31]", "tile.store", "output", None,
+    ),
+    "token left out": (
+        "channels", r"\n *stream.(signal|await) @token_embd_out_ready[^\n]*", "", "tile.gather",
+        "output", None,
+    ),
+    "released before it is read": (
+        "channels",
+        r"(\n *tile.matmul %\w+, %\w+ transposed into %scores [^\n]*)"
+        r"(\n *stream.release %keys_1[^\n]*)", r"\2\1", "tile.matmul", "blk.{l}.attention", 0,
     ),
     "wrong slot": (
         "skew", r"tile.matmul %p(\w*), (%\w+) into %pv", r"tile.matmul %p\1, \2 into %scores",
@@ -100,6 +91,10 @@ BUGS: dict[str, tuple[str, str, str, str, str, int | None]] = {
 }  # fmt: skip
 
 
+EVERYWHERE = {"token left out": 0}
+"""Bugs that are planted at every match; others at the first."""
+
+
 def bisect(
     *arguments: str, capsys: pytest.CaptureFixture[str], status: int = 1
 ) -> list[dict[str, Any]]:
@@ -113,16 +108,34 @@ def bisect(
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_named(
-    name: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, dumped: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The passes run on the graph that was dumped; formats are quantised where that is at stake."""
     wrong, pattern, new, op, location, layer = BUGS[name]
-    monkeypatch.setitem(PASSES, wrong, spoilt(wrong, pattern, new))
-    found = bisect(str(model), *SIZES, capsys=capsys)[0]
+    monkeypatch.setitem(PASSES, wrong, spoilt(wrong, pattern, new, count=EVERYWHERE.get(name, 1)))
+    options = ("--weights", "i8") if wrong == "choose-formats" else ()
+    graph = dumped / "decode" / "00-input.mlir"
+    (found,) = bisect(str(graph), *options, capsys=capsys)
     print(json.dumps(found, indent=1))
     assert (found["pass_name"], found["op"]) == (wrong, op)
     assert (found["location"], found["layer"]) == (location, layer)
     assert any(line.startswith(("+", "-")) for line in found["diff"][2:])
     assert f"--stop-after {wrong}" in found["command"]
+
+
+def test_a_model_runs_the_passes_that_are_given(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the place of the compiler's own, on each entry."""
+    monkeypatch.setitem(
+        PASSES, "merge", spoilt("merge", *BUGS["keys and values change places"][1:3])
+    )
+    both = bisect(str(model), *SIZES, "-p", "merge,canonicalise", capsys=capsys)
+    assert [(one["entry"], one["pass_name"]) for one in both] == [
+        ("decode", "merge"),
+        ("prefill", "merge"),
+    ]
+    assert "ir/prefill/00-input.mlir -p merge,canonicalise" in both[1]["command"]
 
 
 def test_nothing_is_found_where_all_is_right(

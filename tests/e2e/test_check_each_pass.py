@@ -1,17 +1,10 @@
 """`--check-each-pass`: every pass keeps what a model computes; one that does not is named."""
 
-import re
-from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from models import Tiny, write_huggingface
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
-from xdsl.passes import ModulePass
-from xdsl.printer import Printer
+from models import write_huggingface
+from planted import TINY, spoilt
 
 from tilewright.compiler import compile_model
 from tilewright.compiler.check import CheckError, PassChecker
@@ -19,7 +12,6 @@ from tilewright.compiler.driver import compile_entry
 from tilewright.compiler.frontend import EntryShape, load_model
 from tilewright.passes import PASSES
 
-TINY = Tiny("qwen3", width=40, heads=2, kv_heads=1, head_dim=16, ffn=40, vocab=33)
 PREFILL = EntryShape("prefill", 2, 3, 12)
 
 
@@ -43,24 +35,6 @@ def test_the_driver_checks_all_entries(model: Path, tmp_path: Path) -> None:
     image = tmp_path / "m.tw"
     compile_model(model, "tw-small", max_context=8, chunk=2, output=image, check_each_pass=True)
     assert image.exists()
-
-
-def spoilt(name: str, pattern: str, new: str) -> Callable[[], type[ModulePass]]:
-    """A factory of the pass `name` with a bug: afterwards `new` stands for the pattern."""
-    sound = PASSES[name]()
-
-    class Spoilt(sound):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
-        def apply(self, ctx: Context, op: ModuleOp) -> None:
-            sound.apply(self, ctx, op)
-            out = StringIO()
-            Printer(out, print_debuginfo=True).print_op(op)
-            text, count = re.subn(pattern, new, out.getvalue())
-            assert count, f"after {name} nothing matches {pattern}"
-            wrong = Parser(ctx, text).parse_module()
-            op.detach_region(op.body)
-            op.add_region(wrong.detach_region(wrong.body))
-
-    return lambda: Spoilt
 
 
 BUGS: dict[str, tuple[str, str, str, str]] = {

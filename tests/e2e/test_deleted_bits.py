@@ -15,8 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from tilewright.backend.isa import CHANNEL, SYNC_KINDS, Ins, Program, decode, encode_all
 from tilewright.backend.machine import load_machine
-from tilewright.compiler.check_inputs import Launch, RandomCheckpoint, random_launch
-from tilewright.compiler.check_isa import stored_bytes
+from tilewright.compiler.check import Launch, RandomCheckpoint, random_launch, stored_bytes
 from tilewright.compiler.frontend import EntryShape, load_model
 from tilewright.compiler.frontend.weights import WeightStore
 from tilewright.compiler.pipeline import passes_for, run_passes

@@ -7,8 +7,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from tilewright.backend.errors import TilewrightError
-from tilewright.compiler.check import run_level, stored
-from tilewright.compiler.check_inputs import Launch, RandomCheckpoint, random_launch
+from tilewright.compiler.check import Launch, RandomCheckpoint, random_launch, run_level, stored
 from tilewright.compiler.frontend import EntryShape, load_model
 from tilewright.compiler.frontend.weights import WeightStore
 from tilewright.compiler.interp.races import find_races

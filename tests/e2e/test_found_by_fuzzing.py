@@ -156,6 +156,16 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, int]]] = {
         [X, f"%a = tg.take %x, @tokens : {rows(8, 'logit_rows')}"],
         {"a": 8},
     ),
+    "heads of picked rows are normed": (
+        ["tg.global weight @g : memref<4xf32, #tw.hbm> from \"'g'\""],
+        [
+            X,
+            f"%a = tg.take %x, @tokens : {rows(8, 'logit_rows')}",
+            "%g = tg.weight @g : tensor<4xf32>",
+            f"%b = tg.rmsnorm %a, %g eps 1.0e-05 heads 2 : {rows(8, 'logit_rows')}",
+        ],
+        {"b": 8},
+    ),
 }
 
 

@@ -22,7 +22,7 @@ from tilewright.backend.image import Image
 from tilewright.compiler import compile_model
 from tilewright.compiler.driver import compile_programs
 from tilewright.compiler.frontend.loader import load_model
-from tilewright.compiler.pipeline import AfterPass
+from tilewright.compiler.pipeline import AfterPass, Handed
 from tilewright.dialects.locations import location_name, sources_of
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def compile_checked(path: Path, **options: Any) -> tuple[Image, dict[str, _Check
     """An image whose entries were looked at behind each pass."""
     checked: dict[str, _Checked] = {}
 
-    def watchers(entry: str) -> list[AfterPass]:
+    def watchers(entry: str, handed: Handed) -> list[AfterPass]:
         return [checked.setdefault(entry, _Checked()).after_pass]
 
     image, _ = compile_programs(load_model(path), watchers=watchers, **options)

@@ -16,7 +16,7 @@ from tilewright.compiler import compile_model
 from tilewright.compiler.check import PassChecker
 from tilewright.compiler.driver import compile_programs
 from tilewright.compiler.frontend import load_model
-from tilewright.compiler.timing import compile_for_step
+from tilewright.compiler.step_programs import programs_for_step
 from tilewright.runtime import Session
 from tilewright.runtime.functional import Emulator
 from tilewright.runtime.timing import time_step
@@ -125,13 +125,13 @@ def test_every_pass_keeps_values_and_order(tmp_path: Path) -> None:
         max_context=24,
         batch=2,
         chunk=5,
-        watchers=lambda _: [PassChecker(machine).after_pass],
+        watchers=lambda _, handed: [PassChecker(machine).after_pass],
     )
 
 
 def test_a_step_takes_no_main_memory_and_no_load() -> None:
     """SmolLM2 in 8 bits: time, energy and bound of a step on a chip that holds it."""
-    image = compile_for_step(load_model(SMOLLM2), "decode", [256], "groq-like", weights="int8")
+    image, _ = programs_for_step(load_model(SMOLLM2), "decode", [256], "groq-like", weights="int8")
     timed = time_step(image, GROQ, "decode", [256])
     report = report_of(image, timed)
     assert timed.work.hbm_bytes == 0
@@ -156,4 +156,4 @@ def test_what_does_not_fit_is_refused_with_the_chips_it_takes(
     contexts = [int(options.get("context", 256))] * int(options.get("batch", 1))
     weights = str(options["weights"])
     with pytest.raises(TilewrightError, match=rf"do not fit groq-like.*would take {chips} of"):
-        compile_for_step(load_model(SMOLLM2), "decode", contexts, "groq-like", weights=weights)
+        programs_for_step(load_model(SMOLLM2), "decode", contexts, "groq-like", weights=weights)

@@ -9,7 +9,8 @@ import pytest
 from models import Tiny, write_gguf, write_huggingface
 
 from tilewright.backend.errors import TilewrightError
-from tilewright.compiler import check, compile_model
+from tilewright.compiler import compile_model
+from tilewright.compiler.check import pass_checker
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.compiler.opt import main as opt
 from tilewright.compiler.origin import Origin, pipeline_order, read_origin, weights_digest
@@ -108,6 +109,19 @@ def test_a_pass_run_by_hand_moves_the_file_on(sample: tuple[Path, str], tmp_path
     assert resume_model([path], output=tmp_path / "again.tw").digest == digest
 
 
+@pytest.mark.parametrize("entry", ["decode", "prefill"])
+def test_passes_by_hand_tile_as_compile_did(
+    entry: str, sample: tuple[Path, str], tmp_path: Path
+) -> None:
+    """One entry chooses the KV block for all: the heads say what it needs, and what others take."""
+    folder = sample[0] / "ir" / entry
+    tiled = next(folder.glob("*-tile.mlir"))
+    made = tmp_path / "tiled.mlir"
+    words = [str(folder / "00-input.mlir"), "--stop-after", "tile", "-o", str(made)]
+    assert opt(words) == 0
+    assert made.read_text() == tiled.read_text()
+
+
 def test_each_pass_that_is_left_is_checked(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,11 +130,11 @@ def test_each_pass_that_is_left_is_checked(
     def compare(module: object, name: str, *rest: object) -> None:
         checked.append(name)
 
-    monkeypatch.setattr(check, "compare", compare)
+    monkeypatch.setattr(pass_checker, "compare", compare)
     paths = [dumped(tiny, entry, "project") for entry in ("decode", "prefill")]
     resume_model(paths, output=tmp_path / "m.tw", check_each_pass=True)
     assert set(checked) == {"select"}
-    assert len(checked) == len(paths) * check.LAUNCHES
+    assert len(checked) == len(paths) * pass_checker.LAUNCHES
 
 
 def test_options_of_the_model_come_back(tiny: Path, tmp_path: Path) -> None:

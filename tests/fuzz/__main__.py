@@ -79,7 +79,7 @@ def run_round(target: Target, seed: int, examples: int, output: Path) -> None:
         "TILEWRIGHT_FUZZ_TALLIES": str(tallies),
     }
     place = f"{HERE / target.file}::{target.name}"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", place]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", place]
     begin = monotonic()
     try:
         done = subprocess.run(

@@ -1,18 +1,15 @@
 """Mutants of a compiled program: each lacks, moves or doubles one step, or shifts one address.
 
-    for mutant in mutants(program): verdict = judge(mutant, bench)
+    for mutant in mutants(program): mutant.make()
 
-A mutant is judged by the proof (`runtime.proof`), then by the emulator in several orders, then by
-its values. One that the proof accepts obeys C1 to C7 again: that is the reason why it may survive.
+`verdicts` says who notices each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from tilewright.backend.errors import TilewrightError
 from tilewright.backend.isa import (
     BY_MNEMONIC,
     CHANNEL,
@@ -22,16 +19,12 @@ from tilewright.backend.isa import (
     Channel,
     Ins,
     Program,
+    Region,
     decode,
     encode_all,
 )
-from tilewright.backend.machine import Machine
-from tilewright.runtime.proof import ProofError, prove
 
 LINE = 64
-ORDERS = ("sequential", "loads-earliest", "stores-latest", "random:1", "random:2", "random:3")
-STEPS = ("drop", "move earlier", "move later", "duplicate", "swap", "drop a token at both ends")
-"""Kinds that touch synchronisation alone."""
 Streams = dict[str, list[Ins]]
 
 
@@ -43,27 +36,19 @@ class Mutant:
     what: str
     channel: str
     """Channel or region that was changed; what is said must name it."""
-    program: Program
+    make: Callable[[], Program]
+    at: tuple[str, int] | None = None
+    """Engine and instruction, where that is all that was changed."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`proof: C2`, `emulator: deadlock`, `values`, or `equal`; and what was said."""
-
-    by: str
-    said: str
-
-
-class Bench(Protocol):
-    """Runs a program: what it left in its regions, or the text of a fault."""
-
-    def values(self, program: Program, order: str) -> bytes | str: ...
-
-
-def with_streams(program: Program, streams: Streams, locations: dict[str, list[str]]) -> Program:
-    """The same tables, other instructions."""
-    words = {engine: encode_all(stream) for engine, stream in streams.items()}
-    return replace(program, engines=words, locations=locations)
+def _with(
+    program: Program, engine: str, stream: list[Ins], locations: list[str] | None = None
+) -> Program:
+    """The same tables, other instructions of one engine."""
+    places = program.locations if locations is None else {**program.locations, engine: locations}
+    return replace(
+        program, engines={**program.engines, engine: encode_all(stream)}, locations=places
+    )
 
 
 def mutants(program: Program) -> Iterator[Mutant]:
@@ -79,14 +64,20 @@ def mutants(program: Program) -> Iterator[Mutant]:
     yield from _of_views(program, streams)
 
 
-def _changed(program: Program, streams: Streams, engine: str, order: list[int]) -> Program:
+def _changed(
+    program: Program, streams: Streams, engine: str, order: list[int]
+) -> Callable[[], Program]:
     """The instructions of an engine in another order, some left out or twice."""
     stream, places = streams[engine], program.locations[engine]
-    return with_streams(
-        program,
-        {**streams, engine: [stream[i] for i in order]},
-        {**program.locations, engine: [places[i] for i in order]},
-    )
+    return lambda: _with(program, engine, [stream[i] for i in order], [places[i] for i in order])
+
+
+def _instead(
+    program: Program, streams: Streams, engine: str, pc: int, other: Ins
+) -> Callable[[], Program]:
+    """Another instruction in the place of one."""
+    stream = streams[engine]
+    return lambda: _with(program, engine, [*stream[:pc], other, *stream[pc + 1 :]])
 
 
 def _of_sync(program: Program, streams: Streams, engine: str, pc: int) -> Iterator[Mutant]:
@@ -122,12 +113,11 @@ def _of_bits(program: Program, streams: Streams, engine: str, pc: int) -> Iterat
             other = replace(
                 ins, operands={**ins.operands, name: replace(operand, **{bit: not had})}
             )
-            stream = [*streams[engine][:pc], other, *streams[engine][pc + 1 :]]
             yield Mutant(
                 "drop" if had else "duplicate",
                 f"{name}.{bit} of {engine} {pc}",
                 program.channels[operand.id].name,
-                with_streams(program, {**streams, engine: stream}, program.locations),
+                _instead(program, streams, engine, pc, other),
             )
 
 
@@ -136,24 +126,30 @@ def _of_tokens(program: Program, streams: Streams) -> Iterator[Mutant]:
     for number, channel in enumerate(program.channels):
         if channel.kind != "token":
             continue
-        kept = {
-            e: [i for i, ins in enumerate(s) if ins.mnemonic != "sync"
-                or ins.fields["channel"] != number]
-            for e, s in streams.items()
-        }  # fmt: skip
-        changed = with_streams(
-            program,
-            {e: [streams[e][i] for i in pcs] for e, pcs in kept.items()},
-            {e: [program.locations[e][i] for i in pcs] for e, pcs in kept.items()},
-        )
-        yield Mutant("drop a token at both ends", channel.name, channel.name, changed)
+        name = channel.name
+        yield Mutant("drop a token at both ends", name, name, _without(program, streams, number))
 
 
-def _put(program: Program, number: int, other: Channel) -> Program:
+def _without(program: Program, streams: Streams, token: int) -> Callable[[], Program]:
+    """Without the steps of a token."""
+
+    def make() -> Program:
+        out = program
+        for engine, stream in streams.items():
+            kept = [i for i, ins in enumerate(stream) if ins.mnemonic != "sync"
+                    or ins.fields["channel"] != token]  # fmt: skip
+            if len(kept) < len(stream):
+                out = _changed(out, streams, engine, kept)()
+        return out
+
+    return make
+
+
+def _put(program: Program, number: int, other: Channel) -> Callable[[], Program]:
     """Another entry of the channel table."""
     table = [*program.channels]
     table[number] = other
-    return replace(program, channels=tuple(table))
+    return lambda: replace(program, channels=tuple(table))
 
 
 def _of_tables(program: Program) -> Iterator[Mutant]:
@@ -171,8 +167,11 @@ def _of_tables(program: Program) -> Iterator[Mutant]:
     for number, region in enumerate(program.regions):
         table = [*program.regions]
         table[number] = replace(region, base=region.base + LINE)
-        changed = replace(program, regions=tuple(table))
-        yield Mutant("shift a region", region.name, region.name, changed)
+        yield Mutant("shift a region", region.name, region.name, _regions(program, table))
+
+
+def _regions(program: Program, table: list[Region]) -> Callable[[], Program]:
+    return lambda: replace(program, regions=tuple(table))
 
 
 def _of_views(program: Program, streams: Streams) -> Iterator[Mutant]:
@@ -183,33 +182,24 @@ def _of_views(program: Program, streams: Streams) -> Iterator[Mutant]:
                 operand = ins.operands.get(spec.name)
                 if operand is None or operand.kind not in (CHANNEL, REGION):
                     continue
-                view = program.views[operand.view]
-                item = ELEMENT_BYTES.get(view.format, 1)
-                views = (*program.views, replace(view, offset=view.offset + item))
-                moved = replace(operand, view=len(program.views))
-                other = replace(ins, operands={**ins.operands, spec.name: moved})
                 table = program.channels if operand.kind == CHANNEL else program.regions
-                changed = {**streams, engine: [*stream[:pc], other, *stream[pc + 1 :]]}
                 yield Mutant(
                     "shift a view",
                     f"{spec.name} of {engine} {pc}",
                     table[operand.id].name,
-                    with_streams(replace(program, views=views), changed, program.locations),
+                    _further(program, streams, engine, pc, spec.name),
+                    (engine, pc),
                 )
 
 
-def judge(mutant: Mutant, machine: Machine, bench: Bench, wanted: bytes) -> Verdict:
-    """Who notices it first."""
-    try:
-        prove(mutant.program, machine)
-    except ProofError as error:
-        return Verdict(f"proof: {error.rule}", str(error))
-    except TilewrightError as error:
-        return Verdict("loader", str(error))
-    for order in ORDERS:
-        found = bench.values(mutant.program, order)
-        if isinstance(found, str):
-            return Verdict(f"emulator: {found.split()[0]}", found)
-        if found != wanted:
-            return Verdict("values", f"other values in order {order}")
-    return Verdict("equal", "")
+def _further(
+    program: Program, streams: Streams, engine: str, pc: int, name: str
+) -> Callable[[], Program]:
+    ins = streams[engine][pc]
+    operand = ins.operands[name]
+    view = program.views[operand.view]
+    item = ELEMENT_BYTES.get(view.format, 1)
+    moved = replace(operand, view=len(program.views))
+    other = replace(ins, operands={**ins.operands, name: moved})
+    longer = replace(program, views=(*program.views, replace(view, offset=view.offset + item)))
+    return _instead(longer, streams, engine, pc, other)

@@ -32,7 +32,7 @@ def test_every_order_gives_the_same_bits(tmp_path: Path) -> None:
     memories = Memories(MACHINE, [compiled.program], *compiled.weights)
     emulator = Emulator(compiled.program, MACHINE, memories)
     names = [*ORDERS, *(f"random:{SEED + i}" for i in range(COUNT or FEW))]
-    launch, instructions = compiled.launches[0], 0
+    launch, instructions = compiled.drawn[0], 0
     for name in names:
         emulator.order = find_order(name)
         for region, values in launch.data.items():

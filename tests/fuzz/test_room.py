@@ -55,6 +55,7 @@ def test_what_tile_plans_is_placed(
         path.write_text(graph.written(True))
         model = load_model(path)
         least = dict.fromkeys(("spm_bytes", "acc_bytes"), max(alignment, LEAST_BYTES))
+        said = ""
         sizes = dict(numbers) | least | {"alignment": alignment, "hbm_burst": 64}
         said = ""
         for turn in range(MOST_TURNS):

@@ -105,6 +105,10 @@ class Runner:
         if words[:4] == ["pip", "install", "-e", "."]:
             install(self.folder)
             return ""
+        if words[:3] == ["pip", "uninstall", "-y"]:
+            for metadata in self.folder.glob(f"{words[3]}-*.dist-info"):
+                shutil.rmtree(metadata)
+            return ""
         ours = words[0] in ("tilewright", "tilewright-opt") and not SHELL.search(line)
         if ours and self.tree is None:
             key = line if words[1] == "compile" and words[2].startswith("samples/") else ""
@@ -135,7 +139,12 @@ class Runner:
     def _environment(self) -> dict[str, str]:
         names = (self.tree or ROOT) / "tests" / ".ns"
         path = f"{self.tools}{os.pathsep}{os.environ['PATH']}"
-        return {"PATH": path, "PYTHONPATH": f"{names}{os.pathsep}{self.folder}", "COLUMNS": "100"}
+        return {
+            "PATH": path,
+            "PYTHONPATH": f"{names}{os.pathsep}{self.folder}",
+            "PYTEST_ADDOPTS": "--numprocesses=0",
+            "COLUMNS": "100",
+        }
 
     def _keep(self, key: str, words: list[str], said: str) -> None:
         kept = self.compiled.folder / str(len(self.compiled.made))

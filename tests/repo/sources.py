@@ -25,6 +25,8 @@ class Import:
     own: bool
     """Whether it is the project's."""
     relative: bool
+    late: bool
+    """Whether it stands inside a function or a condition: chosen to load no more than is needed."""
 
 
 def module_of(path: Path) -> str:
@@ -47,23 +49,24 @@ def imports(path: Path) -> list[Import]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             head = ".".join([*base, *([node.module] if node.module else [])])
             names = [f"{head}.{alias.name}" if head else alias.name for alias in node.names]
-            found += [_import(node.lineno, name, bool(node.level)) for name in names]
+            found += [_import(node, name, bool(node.level)) for name in names]
         elif isinstance(node, ast.Import):
-            found += [_import(node.lineno, alias.name, False) for alias in node.names]
+            found += [_import(node, alias.name, False) for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             for argument in node.args[:1]:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    found.append(_dynamic(node.lineno, argument.value, package))
+                    found.append(_dynamic(node, argument.value, package))
     return found
 
 
-def _dynamic(line: int, name: str, package: Sequence[str]) -> Import:
+def _dynamic(node: ast.expr, name: str, package: Sequence[str]) -> Import:
     """What `import_module(name, __package__)` imports."""
     level = len(name) - len(name.lstrip("."))
     base = package[: len(package) - level + 1] if level else ()
-    return _import(line, ".".join([*base, name.lstrip(".")]), bool(level))
+    return _import(node, ".".join([*base, name.lstrip(".")]), bool(level))
 
 
-def _import(line: int, module: str, relative: bool) -> Import:
+def _import(node: ast.stmt | ast.expr, module: str, relative: bool) -> Import:
     own = relative or module.split(".")[0] in ("tilewright", *FOLDERS)
-    return Import(line, module.removeprefix("tilewright."), own, relative)
+    late = node.col_offset > 0
+    return Import(node.lineno, module.removeprefix("tilewright."), own, relative, late)

@@ -1,4 +1,4 @@
-"""docs/dialects.md is current; the excerpts of docs/levels.md are lines of the IR they name."""
+"""The excerpts of docs/levels.md are lines of the IR they name."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ import pytest
 from xdsl.parser import Parser
 
 from tilewright.compiler import opt
-from tilewright.dialects import context, page
+from tilewright.dialects import context
 
 ROOT = Path(__file__).parents[2]
 LEVELS = (ROOT / "docs" / "levels.md").read_text()
@@ -26,13 +26,6 @@ def ir(path: str, passes: str) -> str:
     with contextlib.redirect_stdout(out):
         assert opt.main([str(ROOT / path), *passes.split()]) == 0
     return out.getvalue()
-
-
-def test_page_of_dialects_is_current() -> None:
-    made = page.page()
-    assert (ROOT / "docs" / "dialects.md").read_text() == made, (
-        "run: python -m tilewright.dialects.page > docs/dialects.md"
-    )
 
 
 @pytest.mark.parametrize("number", range(len(EXCERPTS)))

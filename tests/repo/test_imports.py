@@ -1,5 +1,6 @@
 """Who may import whom: folders import in one direction, and the runtime never loads xDSL."""
 
+import os
 import re
 import subprocess
 import sys
@@ -85,6 +86,15 @@ EXTRAS = {"matplotlib": "plot", "textual": "gui"}
 BEHIND_OTHERS = {"llvmlite": "numba"}
 """Dependency that comes with another one, which pins its version."""
 
+PLAIN = {module_of(path) for path in FILES if path.name != "__init__.py"}
+"""Modules that are no folders."""
+
+INNER = {
+    "compiler.cli": "a command is loaded when it is called",
+    "compiler.opt": "a command, too; and its `watch` is what any pipeline is watched by",
+}
+"""Folder whose files others import one by one, and why."""
+
 MODULES = pytest.mark.parametrize("path", FILES, ids=[module_of(path) for path in FILES])
 
 
@@ -138,6 +148,31 @@ def test_packages_import_each_other_relatively(path: Path) -> None:
 
 
 @MODULES
+def test_folders_are_imported_by_their_public_names(path: Path) -> None:
+    """`from ..isa import View`, never `from ..isa.view import View`: what is public stands in the
+    folder's `__init__`, and files behind it may change.
+
+    Late imports may name a file, to load no more; so do kernels, whose cache follows their files.
+    """
+    here = module_of(path)
+    wrong = [
+        refused(path, found, f"import {found.module.rsplit('.', 1)[1]} from {folder}")
+        for found in sources.imports(path)
+        if found.own and not found.late and not path.name.startswith("kernel_")
+        for folder in [folder_of(found.module)]
+        if folder and folder not in INNER and not within(here, folder)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def folder_of(name: str) -> str:
+    """The folder inside another that holds the file which a name is imported from, else ""."""
+    file = name.rsplit(".", 1)[0]
+    folder = file.rpartition(".")[0]
+    return folder if "." in folder and file in PLAIN else ""
+
+
+@MODULES
 def test_each_dependency_stays_where_it_is_needed(path: Path) -> None:
     here = module_of(path)
     wrong = [
@@ -163,7 +198,11 @@ def loaded_after(code: str) -> set[str]:
     """Top-level modules that are loaded once `code` has run in a new process."""
     command = f"{code}\nimport sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, check=False
+        [sys.executable, "-c", command],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},  # Kernels are imported, not compiled.
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())

@@ -14,7 +14,7 @@ views.add({
       const label = dumpLabel(dumps, dump);
       return el("option", { value: label, text: `${label} (${dump.level})`, selected: dump === chosen });
     }));
-    const rows = differenceOf(left, right);
+    const rows = differenceOf(doc.levels.lines, left, right);
     const changed = rows.filter((row) => row[2] === "change").length;
     root.append(el("div", { class: "bar" }, choice("left", left), "→", choice("right", right),
       el("span", { class: "dim", id: "changed", text: `${changed} of ${rows.length} rows differ` }),

@@ -41,22 +41,57 @@ function codeLine(text, op, number, extra = "") {
 }
 
 const pairsKept = new Map();
+const VALUES = /%[\w$.-]+/g;
 
-function differenceOf(left, right) {
-  // Rows [index left or -1, index right or -1, "same" | "change"], lines in the order of both.
+function withoutCounts(text) {
+  // The printer counts values; compiler/renaming.py says why and how names are followed.
+  return text.replace(VALUES, (name) => {
+    const counted = /^%(?:\d+|(\w*?)_\d+)$/.exec(name);
+    return counted ? `%${counted[1] || ""}` : name;
+  });
+}
+
+class Names {
+  // The name behind the pass of each value, as far as it was seen.
+  constructor() { this.behind = new Map(); this.before = new Map(); }
+
+  agree(left, right) {
+    // Whether two lines, equal but for names, name the same values; those they define begin.
+    if (/^\s*(?:func\.func|tw\.program)\b/.test(left)) { this.behind.clear(); this.before.clear(); }
+    const defined = /^(?:\s*(%.+?) = |.*\bfor (%\S+) = )/.exec(left);
+    const fresh = new Set(defined ? (defined[1] || defined[2]).match(VALUES) : []);
+    const others = right.match(VALUES) || [];
+    const pairs = (left.match(VALUES) || []).map((name, n) => [name, others[n]]);
+    const known = (map, name, otherwise) => (map.has(name) ? map.get(name) : otherwise);
+    if (pairs.some(([a, b]) => !fresh.has(a) && (known(this.behind, a, b) !== b || known(this.before, b, a) !== a))) return false;
+    for (const [a, b] of pairs) {
+      this.before.delete(this.behind.get(a));
+      this.behind.delete(this.before.get(b));
+      this.behind.set(a, b); this.before.set(b, a);
+    }
+    return true;
+  }
+}
+
+function differenceOf(lines, left, right) {
+  // Rows [index left or -1, index right or -1, "same" | "change"], lines in the order of both. A line
+  // that differs in names of values alone, each of which keeps its new name, is the same.
   const key = [left, right].map((dump) => `${state.entry} ${dump.name}`).join("|");
   if (pairsKept.has(key)) return pairsKept.get(key);
+  const textsOf = (dump) => dump.dump.map((n) => withoutCounts(lines[n].join("\t")));
+  const names = new Names();
   const rows = [];
   let i = 0, j = 0, gone = [], come = [];
   const flush = () => {
     for (let n = 0; n < Math.max(gone.length, come.length); n++) rows.push([gone[n] ?? -1, come[n] ?? -1, "change"]);
     gone = []; come = [];
   };
-  for (const part of Diff.diffArrays(left.dump, right.dump)) {
+  for (const part of Diff.diffArrays(textsOf(left), textsOf(right))) {
     for (let n = 0; n < part.value.length; n++) {
       if (part.removed) gone.push(i++);
       else if (part.added) come.push(j++);
-      else { if (n === 0) flush(); rows.push([i++, j++, "same"]); }
+      else if (names.agree(lines[left.dump[i]][0], lines[right.dump[j]][0])) { flush(); rows.push([i++, j++, "same"]); }
+      else { gone.push(i++); come.push(j++); }
     }
   }
   flush();

@@ -51,7 +51,7 @@ function drawPass(root, doc, dumps, dump) {
     }, el("td", { text: op || "(of no op)" }), el("td", { class: "n plus", text: `+${added}` }),
     el("td", { class: "n minus", text: `−${removed}` }))))));
   const code = el("div", { class: "code", id: "pass-diff" });
-  for (const { row, fold } of foldedRows(differenceOf(dumps[at - 1], dump), () => false)) {
+  for (const { row, fold } of foldedRows(differenceOf(doc.levels.lines, dumps[at - 1], dump), () => false)) {
     if (fold) { code.append(el("span", { class: "fold", text: `${fold.length} equal lines` })); continue; }
     const [i, j, kind] = row;
     if (kind === "same") code.append(codeLine(...doc.levels.lines[dump.dump[j]], j + 1));

@@ -139,6 +139,65 @@ builtin.module attributes {tw.policy = "exact"} {
   }
 }
 // -----
+builtin.module attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @x : memref<4x64xf32, #tw.hbm>
+  tg.global table @cos : memref<8x8xf32, #tw.hbm> from "rope_cos(10000.0, 16, 8)"
+  tg.global table @sin : memref<8x8xf32, #tw.hbm> from "rope_sin(10000.0, 16, 8)"
+  func.func @entry() {
+    %x = tg.input @x : tensor<?x64xf32, #tg.sizes<@logit_rows>>
+    %y = tg.fused "rope" : tensor<?x64xf32, #tg.sizes<@logit_rows>> {
+      // expected-error @below {{rows counted by @logit_rows have no positions; wanted rows counted by @rows}}
+      %r = tg.rope %x, @cos, @sin heads 4 : tensor<?x64xf32, #tg.sizes<@logit_rows>>
+      tg.yield %r
+    }
+    func.return
+  }
+}
+// -----
+builtin.module attributes {tw.policy = "exact"} {
+  tg.scalar @rows : 0 to 4
+  tg.scalar @logit_rows : 0 to 4
+  tg.table @row_start : 1 x 0 to 4
+  tg.table @q_len : 1 x 0 to 4
+  tg.table @kv_len : 1 x 0 to 7
+  tg.global input @x : memref<4x64xf32, #tw.hbm>
+  tg.global weight @g : memref<2x64xf32, #tw.hbm> from "'g.{l}'"
+  tg.global output @y : memref<4x64xf32, #tw.hbm>
+  func.func @entry() {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %given = tg.input @x : tensor<?x64xf32, #tg.sizes<@rows>>
+    %x = tg.fused "x" : tensor<?x64xf32, #tg.sizes<@rows>> {
+      %b = tg.unary abs %given : tensor<?x64xf32, #tg.sizes<@rows>>
+      tg.yield %b
+    }
+    %z = scf.for %l = %c0 to %c2 step %c1 iter_args(%a = %x) -> (tensor<?x64xf32, #tg.sizes<@rows>>) {
+      %b = tg.fused "norm" : tensor<?x64xf32, #tg.sizes<@rows>> {
+        // expected-error @below {{its layer is not the counter of the loop around its kernel}}
+        %g = tg.weight @g[%c1] : tensor<64xf32>
+        %n = tg.rmsnorm %a, %g eps 1.0e-05 : tensor<?x64xf32, #tg.sizes<@rows>>
+        tg.yield %n
+      }
+      %s = tg.fused "sum" : tensor<?x64xf32, #tg.sizes<@rows>> {
+        %t = tg.binary add %a, %b : tensor<?x64xf32, #tg.sizes<@rows>>
+        tg.yield %t
+      }
+      scf.yield %s : tensor<?x64xf32, #tg.sizes<@rows>>
+    }
+    tg.fused "y" {
+      tg.output %z to @y
+      tg.yield
+    }
+    func.return
+  }
+}
+// -----
 // Heads of 32 and of 256 values want blocks of their own; the image notes one.
 // expected-error @below {{attention kernels with KV blocks}}
 builtin.module attributes {tw.policy = "exact"} {

@@ -1,4 +1,4 @@
-"""The command line itself: help, its time, its page, and how errors come out."""
+"""The command line itself: help, its time, and how errors come out."""
 
 import json
 import resource
@@ -12,10 +12,8 @@ from tilewright.backend.errors import TilewrightError
 from tilewright.backend.machine import machine_names
 from tilewright.compiler.cli import app, main
 from tilewright.compiler.cli.output import bytes_text, print_columns, progress_bar
-from tilewright.compiler.cli.page import page
 from tilewright.compiler.driver import DEFAULT_CHUNK, DEFAULT_CONTEXT
 
-PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 HEAVY = ("numpy", "numba", "xdsl", "rich", "lark", "gguf", "tokenizers", "jinja2")
 
 
@@ -61,10 +59,6 @@ def test_help_names_the_defaults_of_the_driver(capsys: pytest.CaptureFixture[str
     text = " ".join(capsys.readouterr().out.split())
     assert f"the model's own, at most {DEFAULT_CONTEXT}, by default" in text
     assert f"launch of prefill; {DEFAULT_CHUNK}, or the context, by default" in text
-
-
-def test_the_page_is_current() -> None:
-    assert PAGE.read_text() == page(), "run: python -m tilewright.compiler.cli.page > docs/cli.md"
 
 
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

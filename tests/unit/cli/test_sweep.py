@@ -13,9 +13,9 @@ from tilewright.backend.image import Image
 from tilewright.backend.machine import Machine
 from tilewright.compiler.cli import main
 from tilewright.compiler.frontend import Model
+from tilewright.compiler.step_programs import programs_for_step
 from tilewright.compiler.sweep import Workload, measure, measured, plot, run
 from tilewright.compiler.sweep.text_plot import Axis, text_plot
-from tilewright.compiler.timing import compile_for_step
 
 ROOT = Path(__file__).parents[3]
 MODEL = str(ROOT / "samples" / "tiny-shakespeare")
@@ -29,8 +29,20 @@ def command(*arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where points that several tests sweep are kept."""
+    return tmp_path_factory.mktemp("sweep")
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _one_cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILEWRIGHT_CACHE", str(shared_cache))
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is kept."""
     monkeypatch.setenv("TILEWRIGHT_CACHE", str(tmp_path / "cache"))
 
 
@@ -81,16 +93,17 @@ def test_json_has_every_point_in_order(capsys: pytest.CaptureFixture[str]) -> No
     assert all("no main memory" in point["refused"] for point in points[4:])
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_the_second_run_compiles_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[str] = []
 
-    def counting(model: Model, *rest: Any) -> Image:
+    def counting(model: Model, *rest: Any) -> tuple[Image, Any]:
         compiled.append(model.name)
-        return compile_for_step(model, *rest)
+        return programs_for_step(model, *rest)
 
-    monkeypatch.setattr(measured, "compile_for_step", counting)
+    monkeypatch.setattr(measured, "programs_for_step", counting)
     first = swept(capsys, *SIZES)
     assert len(compiled) == 2
     assert command(*SMALL, *SIZES, "--json") == 0
@@ -98,10 +111,10 @@ def test_the_second_run_compiles_nothing(
     assert json.loads(said.out) == first
     assert len(compiled) == 2
     assert "2 of 2 results are those of earlier sweeps" in said.err
-    swept(capsys, *SIZES, "--no-cache")
+    swept(capsys, "--no-cache")
+    assert len(compiled) == 3
+    swept(capsys, "--weights", "int8")
     assert len(compiled) == 4
-    swept(capsys, *SIZES, "--weights", "int8")
-    assert len(compiled) == 6
 
 
 def test_a_prompt_in_chunks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +125,7 @@ def test_a_prompt_in_chunks(capsys: pytest.CaptureFixture[str]) -> None:
     assert whole["joules_per_token"] == pytest.approx(whole["joules"]["total"] / 48)
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_interrupted_and_broken(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

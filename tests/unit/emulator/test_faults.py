@@ -71,7 +71,8 @@ def age(b: Builder) -> str:
     _, x, c, _ = _places()
     b.emit("ld", "copy", dst=b.dense(c, "u8", 4, age=1).beginning(), src=b.dense(x, "u8", 4))
     return (
-        "age fault at ld instruction 0: copy dst names slot 1 of channel 'c', this engine holds 1"
+        "age fault at ld instruction 0: copy dst names slot 1 of channel 'c', this engine holds 1: "
+        "its wait or acquire comes first"
     )
 
 

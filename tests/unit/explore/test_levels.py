@@ -11,8 +11,10 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from tilewright.compiler.cli.explore import of_model
+from tilewright.compiler.cli.explore import compiled
+from tilewright.compiler.cli.timed_step import AskedStep
 from tilewright.compiler.explore import document, render
+from tilewright.compiler.explore.document import has_operands
 from tilewright.compiler.explore.levels import changes
 from tilewright.compiler.explore.record import located_lines
 from tilewright.dialects.context import context
@@ -41,10 +43,10 @@ def parsed(text: str) -> ModuleOp:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    compiled = of_model(
-        str(SAMPLES / "tiny-shakespeare"), "tw-small", "decode", "48", None, None, None, 8, None
+    sample = str(SAMPLES / "tiny-shakespeare")
+    return document(
+        compiled(AskedStep(sample, "tw-small", "decode", "48", None, None, None, chunk=8))
     )
-    return document(compiled)
 
 
 def test_a_line_belongs_to_the_innermost_op_printed_on_it() -> None:
@@ -59,6 +61,8 @@ def test_changes_are_counted_by_op() -> None:
     lines = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "")]
     assert changes([0, 1, 2], [0, 2, 3], lines) == {"x": [0, 1], "": [1, 0]}
     assert changes([0, 1], [0, 1], lines) == {}
+    counted_anew = [("tile.load @a[%0] to %x", "x"), ("tile.load @a[%1] to %x_1", "x")]
+    assert changes([0], [1], counted_anew) == {}
 
 
 def test_dumps_follow_from_the_changes_that_are_told(found: dict[str, Any]) -> None:
@@ -86,6 +90,20 @@ def test_ops_stand_in_the_order_of_the_program(found: dict[str, Any]) -> None:
     ops = found["about"]["ops"]["decode"]
     wanted = ["token_embd", "blk.{l}.attn_qkv", "blk.{l}.attention", "blk.{l}.ffn_down", "output"]
     assert [op for op in ops if op in wanted] == wanted
+
+
+def test_scopes_and_declarations_are_no_ops(found: dict[str, Any]) -> None:
+    for entry, ops in found["about"]["ops"].items():
+        assert not {"blk", entry, "rows", "q_len", "blk.{l}.k_cache", "tokens", ""} & set(ops)
+        assert {"blk.{l}.attn_norm", "blk.{l}.ffn_gate", "blk.{l}.ffn_gate_up"} <= set(ops)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("    mm @acc.begin, @a, @b", True), ("  loop 4", False), ("halt", False), ("}", False)],
+)
+def test_an_op_is_what_moves_or_computes(text: str, wanted: bool) -> None:
+    assert has_operands(text) == wanted
 
 
 def test_the_page_carries_the_document_and_nothing_from_elsewhere(found: dict[str, Any]) -> None:

@@ -10,8 +10,15 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from tilewright.compiler.check import CheckError, PassChecker, check_pass, level_of
-from tilewright.compiler.check_inputs import CheckInputError, RandomCheckpoint, random_launch
+from tilewright.compiler.check import (
+    CheckError,
+    CheckInputError,
+    PassChecker,
+    RandomCheckpoint,
+    check_pass,
+    level_of,
+    random_launch,
+)
 from tilewright.compiler.frontend.builder import EntryShape
 from tilewright.compiler.frontend.loader import load_model
 from tilewright.compiler.frontend.weights import WeightStore

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdsl.utils.diagnostic import Diagnostic
+from xdsl.utils.exceptions import VerifyException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from tilewright.compiler.opt import main
 from tilewright.compiler.opt.arguments import parser
+from tilewright.dialects.lowbit import PackedType
 from tilewright.passes import PASSES
 
 PROGRAM = """
@@ -45,6 +48,16 @@ def test_dumps_one_file_a_pass(program: Path, tmp_path: Path) -> None:
     assert names == ["00-input.mlir", "01-dce.mlir", "02-cse.mlir"]
     assert "arith.constant" in (folder / "00-input.mlir").read_text()
     assert "arith.constant" not in (folder / "02-cse.mlir").read_text()
+
+
+def test_verification_is_off_for_one_run_only(
+    program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(program), "--disable-verify", "--syntax-highlight"]) == 0
+    capsys.readouterr()
+    with pytest.raises(VerifyException, match="no packed order is named 'kk'"):
+        PackedType((4, 4), "f32", "kk")
+    assert not Diagnostic.colored
 
 
 def test_help_lists_the_projects_passes_in_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ def test_it_is_listed_and_its_options_are_explained(
             PACKAGE.replace('"guest-swap": ', '"tile": '),
             "UNIVERSE",
             "pass 'tile' of 'other_passes' (entry point of group xdsl.universe) has the name of "
-            "one of 'tilewright': rename it",
+            "one of 'tilewright': rename it, or uninstall its package",
         ),
         (PACKAGE.replace('{"guest": ', '{"arith": '), "UNIVERSE", "dialect 'arith' of 'other_"),
     ],

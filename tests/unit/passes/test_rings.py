@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tilewright.passes.rings import Hold, RingError, Use, schedule
+from tilewright.passes.channels import Hold, RingError, Use, schedule
 
 
 def test_waits_follow_the_order_of_the_producer() -> None:

@@ -22,8 +22,7 @@ from tilewright.passes.assign_engines import AssignEnginesPass
 from tilewright.passes.channels import ChannelsPass
 from tilewright.passes.located import PassError
 from tilewright.passes.size_rings import SizeRingsPass
-from tilewright.passes.skew import HINT, SkewPass
-from tilewright.passes.task_stages import OVERLAP
+from tilewright.passes.skew import HINT, OVERLAP, SkewPass
 from tilewright.passes.verify_streams import StreamError, verify_streams
 
 TASKS = """
