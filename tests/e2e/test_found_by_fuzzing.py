@@ -156,6 +156,15 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, int]]] = {
         [X, f"%a = tg.take %x, @tokens : {rows(8, 'logit_rows')}"],
         {"a": 8},
     ),
+    "picked rows are split": (
+        [],
+        [
+            X,
+            f"%a = tg.take %x, @tokens : {rows(8, 'logit_rows')}",
+            "%b, %c = tg.split %a [1, 7]",
+        ],
+        {"b": 1, "c": 7},
+    ),
     "heads of picked rows are normed": (
         ["tg.global weight @g : memref<4xf32, #tw.hbm> from \"'g'\""],
         [
