@@ -18,7 +18,7 @@ _HEAD = """\
 
 *This page is generated: `python -m tilewright.passes > docs/passes.md`.*
 
-One line a level; each pass has one file in `passes/` and does one thing. Run one by
+One line a level; each pass has one file or folder in `passes/` and does one thing. Run one by
 `tilewright-opt program.mlir -p 'name{{option=value}}'` ([opt.md](opt.md)); levels are described in
 [levels.md](levels.md). `encode` (`passes/encode.py`) is not a pass: it turns the last level into
 words and tables.
