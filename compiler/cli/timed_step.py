@@ -71,7 +71,8 @@ def _compiled(asked: AskedStep, quiet: bool, watchers: Watchers | None) -> Found
     machine = asked.machine or DEFAULT_MACHINE
     description = load_machine(machine)
     model = load_model(asked.model)
-    default = min(DEFAULT_CONTEXT, model.most_context)
+    most = model.most_context if asked.max_context is None else asked.max_context
+    default = min(DEFAULT_CONTEXT, most, model.most_context)
     contexts = contexts_of(asked.context, asked.batch, default)
     with progress_bar() as progress:
         image, entries = programs_for_step(

@@ -8,6 +8,7 @@ import pytest
 
 from tilewright.backend.image import read_image
 from tilewright.compiler.cli import main
+from tilewright.compiler.cli.timed_step import AskedStep, find_step
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = str(ROOT / "samples" / "tiny-shakespeare")
@@ -56,6 +57,11 @@ def test_a_model_is_timed_as_the_image_that_compile_writes(
         of_image = result("time", image, *SHORT)
         assert of_image == result("time", CONFIG, *SHORT, *options)
         assert of_image["image"] == read_image(image).digest
+
+
+def test_a_step_is_no_longer_than_the_longest_context_that_is_asked_for() -> None:
+    asked = AskedStep(CONFIG, "tw-small", "decode", None, None, None, None, None, max_context=40)
+    assert find_step(asked, quiet=True).contexts == [40]
 
 
 def test_weights_make_no_difference_to_time(images: tuple[str, str], result: Any) -> None:
