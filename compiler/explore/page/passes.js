@@ -17,7 +17,7 @@ views.add({
 });
 
 function passRow(dumps, dump, n, chosen) {
-  const touched = Object.keys(dump.ops).filter((op) => op);
+  const touched = opsOfEntry().filter((op) => dump.ops[op]);
   const before = n ? dumps[n - 1].operations : null;
   const mine = dump.ops[state.op];
   const text = mine ? `${state.op} +${mine[0]} −${mine[1]}, ${touched.length} in all`

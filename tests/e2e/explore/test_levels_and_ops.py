@@ -1,5 +1,6 @@
 """The explorer's page, clicked through in Chromium, and what it shows."""
 
+import re
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -11,6 +12,9 @@ def test_passes_lead_to_a_difference_by_op(page: Page) -> None:
     rows = page.locator("#passes tr[data-pass]")
     expect(rows.first).to_contain_text("input")
     expect(rows.last).to_contain_text("select")
+    # The loop of layers has a name, and is no op.
+    last = page.locator('#passes tr[data-pass="select"] td').last
+    expect(last).to_contain_text(re.compile(r"^\d+: token_embd, blk\.\{l\}\.\w+, "))
     page.click(f'#ops li[data-op="{OP}"]')
     page.click('#passes tr[data-pass="tile"]')
     expect(page.locator('#passes tr[data-pass="tile"]')).to_have_class("pick chosen lit")
