@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
@@ -169,6 +170,20 @@ def _prove(compiled: dict[str, CompiledEntry], machine: str, at: _At) -> None:
         prove(one.program, load_machine(machine))
 
 
+def read_module(ctx: Context, text: str, path: Path) -> ModuleOp:
+    """The verified module of a file's text. Raises ResumeError with the place of what is wrong."""
+    places: Places = {}
+    try:
+        module = parse_source(ctx, text, str(path), places=places)
+        verify_module(module)
+    except ParseError as error:
+        raise ResumeError(first_line(error)) from None
+    except DiagnosticException as error:
+        place = place_of(error, places)
+        raise ResumeError(f"{place or path}: {first_line(error)}") from None
+    return module
+
+
 def read_dump(path: Path) -> Dumped:
     """Read one dumped file and verify it. Raises ResumeError, or OSError."""
     try:
@@ -186,15 +201,7 @@ def read_dump(path: Path) -> Dumped:
         if field.name in needed and getattr(origin, field.name) is None:
             key = field.name.replace("_", "-")
             raise ResumeError(f"{path}: its head has no line '// {key}: ...'")
-    places: Places = {}
-    try:
-        module = parse_source(context(), text, str(path), places=places)
-        verify_module(module)
-    except ParseError as error:
-        raise ResumeError(first_line(error)) from None
-    except DiagnosticException as error:
-        place = place_of(error, places)
-        raise ResumeError(f"{place or path}: {first_line(error)}") from None
+    module = read_module(context(), text, path)
     if module.sym_name is None:
         raise ResumeError(f"{path}: its module has no name: wanted builtin.module @decode or such")
     policy = module.attributes.get("tw.policy")

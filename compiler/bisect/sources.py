@@ -9,13 +9,10 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.passes import PassPipeline
-from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.utils.exceptions import DiagnosticException
 
 from ...backend.errors import TilewrightError
 from ...backend.machine import load_machine
-from ...dialects.checks import verify_module
-from ...dialects.faults import place_of
-from ...dialects.source import Places, parse_source
 from ..check import level_of
 from ..driver import compile_programs, entry_shapes, kv_block_of
 from ..frontend import Model, load_model
@@ -24,7 +21,7 @@ from ..opt.selection import Wanted, check, select_passes
 from ..opt.watch import first_line
 from ..origin import INPUT, Origin, read_origin
 from ..pipeline import AfterPass, Handed
-from ..resume import common_origin, read_dump
+from ..resume import common_origin, read_dump, read_module
 from .chain import Chain, Link, foreign_op
 
 
@@ -108,22 +105,9 @@ def chains_of_file(path: Path, wanted: Wanted) -> list[Chain]:
     except UnicodeDecodeError as error:
         raise TilewrightError(f"{path}: is no text: {error}") from None
     origin = read_origin(text, str(path))
-    module = _read(known, text, path)
+    module = read_module(known.context(), text, path)
     inner = [op.clone() for op in module.ops if isinstance(op, ModuleOp)]
     return [_of_passes(one, path, origin, wanted, known) for one in inner or [module]]
-
-
-def _read(known: Known, text: str, path: Path) -> ModuleOp:
-    places: Places = {}
-    try:
-        module = parse_source(known.context(), text, str(path), places=places)
-        verify_module(module)
-    except ParseError as error:
-        raise TilewrightError(first_line(error)) from None
-    except DiagnosticException as error:
-        place = place_of(error, places)
-        raise TilewrightError(f"{place or path}: {first_line(error)}") from None
-    return module
 
 
 def _of_passes(
